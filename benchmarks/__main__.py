@@ -1,0 +1,60 @@
+"""`python -m benchmarks CONFIG.toml [--out PATH] [--only PEER,PEER] [--check]`."""
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.workloads import gauss1d, heavytail, nist
+
+WORKLOADS = {"gauss1d": gauss1d.run, "heavytail": heavytail.run, "nist": nist.run}
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("config", type=Path, help="a file of configs/bench")
+    parser.add_argument("--out", type=Path, help="the results' path without its ending")
+    parser.add_argument("--only", help=f"the peers to run, of {','.join(peers.NAMES)}, or none")
+    parser.add_argument("--check", action="store_true", help="fail where a target is missed")
+    return parser.parse_args(argv)
+
+
+def chosen_peers(only: str | None) -> list[str]:
+    """The peers asked for; leaves with a message where one is unknown."""
+    if only is None:
+        return list(peers.NAMES)
+    names = [] if only == "none" else only.split(",")
+    unknown = sorted(set(names) - set(peers.NAMES))
+    if unknown:
+        sys.exit(f"--only: unknown peer {', '.join(unknown)}; known: {', '.join(peers.NAMES)}")
+    return names
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The configuration; leaves with a message where it cannot be used."""
+    try:
+        config = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        sys.exit(f"{path}: {peers.first_line(error)}")
+    if config.get("workload") not in WORKLOADS:
+        sys.exit(f"{path}: workload must be one of {', '.join(WORKLOADS)}")
+    return config
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one workload; 1 where a method crashed or, with --check, a target is missed."""
+    asked = arguments(argv)
+    config = read(asked.config)
+    report = WORKLOADS[config["workload"]](config, chosen_peers(asked.only))
+    report.show()
+    out = asked.out or Path(config.get("out", f"benchmarks/results/{asked.config.stem}"))
+    report.write(out)
+    print(f"written: {out}.json, {out}.md")
+    missed = asked.check and bool(report.missed())
+    return 1 if report.failed or missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

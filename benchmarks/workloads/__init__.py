@@ -1,0 +1,1 @@
+"""The workloads, one file each, with what only they need beside them."""

@@ -1,0 +1,76 @@
+"""Pytrees of arrays: one flat vector per problem, one leading axis per batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from mvopt._types import Array
+
+
+def inexact(tree: Any) -> Any:
+    """Turn every leaf into a floating-point array; nested lists of numbers become one array.
+
+    Integers and Booleans take JAX's default float type, so that `x0=3` means `x0=3.0`.
+    """
+    if isinstance(tree, (list, tuple)) and _all_numbers(tree):
+        tree = np.asarray(tree)
+    return jax.tree.map(_inexact_leaf, tree)
+
+
+def _all_numbers(tree: list | tuple) -> bool:
+    return type(tree) in (list, tuple) and all(
+        isinstance(item, (int, float, np.number))
+        or (type(item) in (list, tuple) and _all_numbers(item))
+        for item in tree
+    )
+
+
+def _inexact_leaf(leaf: Any) -> Array:
+    array = jnp.asarray(leaf)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise TypeError("complex parameters are not supported: split them into real and imaginary")
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def ravel(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
+    """Flat vector (n,) of a pytree, and the function that restores the pytree from one."""
+    if isinstance(tree, jax.Array) and tree.ndim == 1:
+        return tree, lambda flat: flat
+    return ravel_pytree(tree)
+
+
+def where(condition: Array, on_true: Any, on_false: Any) -> Any:
+    """Choose whole pytrees by a scalar, or by a (lanes,) condition along the last axis.
+
+    Selection, never arithmetic: a NaN on the side not taken does not leak.
+    """
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), on_true, on_false)
+
+
+def take_lanes(tree: Any, index: Array) -> Any:
+    """Rows `index` of every leaf, (N, ...), as lanes: (..., lanes)."""
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf[index], 0, -1), tree)
+
+
+def put_lanes(tree: Any, index: Array, lanes: Any) -> Any:
+    """Write lanes, (..., lanes), to rows `index` of every leaf; indices out of range are dropped."""
+
+    def put(leaf: Array, values: Array) -> Array:
+        return leaf.at[index].set(jnp.moveaxis(values, -1, 0), mode="drop")
+
+    return jax.tree.map(put, tree, lanes)
+
+
+def pad_rows(tree: Any, size: int) -> Any:
+    """Repeat the last row of every leaf until there are `size` rows."""
+
+    def pad(leaf: Array) -> Array:
+        missing = size - leaf.shape[0]
+        return jnp.concatenate([leaf, jnp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
+
+    return jax.tree.map(pad, tree)
+

@@ -1,0 +1,1 @@
+"""Fitting many data sets from files: configuration in, a table of parameters out."""

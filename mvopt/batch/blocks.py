@@ -1,0 +1,99 @@
+"""Blocks of consecutive data sets, and within one, buckets of about the same length.
+
+A data set is padded to a length that depends on its own length alone, so that its result does
+not depend on its company.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mvopt.batch.datasets import DataSets
+
+# About 64 MB of float64 x, y and sigma: large against the cost of a call, small in memory.
+_POINTS_A_BLOCK = 2**21
+_DATA_SETS_A_BLOCK = 2**16
+_SHORTEST = 4
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Some data sets of a block, padded: `index` (B,) are their numbers among all.
+
+    `x` is (B, L), or (B, k, L) for k > 1 variables, without the B where it is shared by all;
+    `y`, `mask` and `sigma` (or None) are (B, L).
+    """
+
+    index: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    sigma: np.ndarray | None
+    mask: np.ndarray
+    shared_x: bool
+
+
+def padded_length(lengths: np.ndarray) -> np.ndarray:
+    """Return the length to pad to: 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ...
+
+    At eight points and more this adds less than a quarter.
+    """
+    lengths = np.maximum(lengths, _SHORTEST)
+    # The grid has four steps between powers of two, and steps of at least two.
+    octave = 2 ** np.floor(np.log2(lengths)).astype(np.int64)
+    step = np.maximum(octave // 4, 2)
+    return -(-lengths // step) * step
+
+
+def blocks(data: DataSets) -> Iterator[range]:
+    """Split the data sets, in order, into ranges of a bounded number of points."""
+    ends = np.cumsum(_padded(data, range(len(data))))
+    start = 0
+    while start < len(data):
+        done = ends[start - 1] if start else 0
+        stop = int(np.searchsorted(ends, done + _POINTS_A_BLOCK, side="right"))
+        stop = min(max(stop, start + 1), start + _DATA_SETS_A_BLOCK)
+        yield range(start, stop)
+        start = stop
+
+
+def buckets(data: DataSets, block: range) -> Iterator[Bucket]:
+    """Yield the block's data sets, each in exactly one bucket."""
+    length = _padded(data, block)
+    for padded in np.unique(length):
+        yield _gather(data, block.start + np.flatnonzero(length == padded), int(padded))
+
+
+def _padded(data: DataSets, block: range) -> np.ndarray:
+    lengths = np.diff(data.offsets[block.start : block.stop + 1])
+    # The layout fixes the number of points of a wide table, whatever its rows hold.
+    return lengths if data.shared_x else padded_length(lengths)
+
+
+def _gather(data: DataSets, index: np.ndarray, padded: int) -> Bucket:
+    start, stop = data.offsets[index], data.offsets[index + 1]
+    where: np.ndarray | slice
+    if (stop - start == padded).all() and (start[1:] == stop[:-1]).all():
+        shape, where = (len(index), padded), slice(start[0], stop[-1])
+        inside = np.ones(shape, bool)
+    else:
+        # The padding repeats the first point: a value that the model can take.
+        within = np.arange(padded)
+        inside = within < (stop - start)[:, None]
+        shape, where = inside.shape, np.where(inside, start[:, None] + within, start[:, None])
+    x = data.x
+    if not data.shared_x:
+        x = np.moveaxis(x[:, where].reshape(len(x), *shape), 0, 1)
+    return Bucket(
+        index=index,
+        x=_squeezed(x, data),
+        y=data.y[where].reshape(shape),
+        sigma=None if data.sigma is None else data.sigma[where].reshape(shape),
+        mask=inside if data.mask is None else inside & data.mask[where].reshape(shape),
+        shared_x=data.shared_x,
+    )
+
+
+def _squeezed(x: np.ndarray, data: DataSets) -> np.ndarray:
+    """Drop the axis of the variables where there is only one."""
+    return x[..., 0, :] if data.num_x == 1 else x

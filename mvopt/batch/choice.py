@@ -1,0 +1,168 @@
+"""The model that a configuration asks for: by name, by expression or by function."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mvopt._types import Array
+from mvopt.batch.config import Config, ModelTable, ParameterTable
+from mvopt.batch.errors import InputError, listed, located, quoted, suggestion
+from mvopt.batch.expression import Expression, parse
+from mvopt.regression import models
+
+Model = Any  # called as model(x, params), with .names
+
+
+@dataclass(frozen=True)
+class FunctionModel:
+    """A user's function `(x, params)` with the names of its parameters."""
+
+    function: Callable[[Any, Any], Array]
+    names: tuple[str, ...]
+
+    def __call__(self, x: Any, params: Any) -> Array:
+        """Return the function's value."""
+        return self.function(x, params)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model with the starts, the bounds and the fixed parameters that belong to it.
+
+    `start` (n,) has NaN where the model's own guess is to be taken; `lower` and `upper` are (n,),
+    or None where nothing is bounded.
+    """
+
+    model: Model
+    start: np.ndarray
+    bounds: tuple[np.ndarray, np.ndarray] | None
+    fixed: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters, in the model's order."""
+        return tuple(self.model.names)
+
+
+def choose(config: Config, num_x: int) -> Choice:
+    """Return what `[model]` and `[parameters]` describe for data with `num_x` variables."""
+    with located("[model]", " "):
+        model = _model(config.model, num_x)
+    names = tuple(model.names)
+    given = config.parameters
+    for name in given:
+        if name not in names:
+            remedy = suggestion(name, names, "parameters")
+            raise InputError(
+                f"[parameters.{name}] is not one of the model's {len(names)} parameters "
+                f"({listed(names)}): {remedy}"
+            )
+    tables = [given.get(name, ParameterTable()) for name in names]
+    guessed = hasattr(model, "guess")
+    bounds = (np.array([t.min for t in tables]), np.array([t.max for t in tables]))
+    return Choice(
+        model=model,
+        start=np.array([np.nan if guessed and t.init is None else _start(t) for t in tables]),
+        bounds=bounds if np.isfinite(bounds).any() else None,
+        fixed=tuple(name for name, table in zip(names, tables, strict=True) if table.fixed),
+    )
+
+
+def _start(table: ParameterTable) -> float:
+    """Return the start of a parameter that no guess fills: 1, or a place between its bounds."""
+    if table.init is not None:
+        return table.init
+    low, high = table.min, table.max
+    if low <= 1 <= high:
+        return 1.0
+    if np.isfinite([low, high]).all():
+        return (low + high) / 2
+    return low + 1 if np.isfinite(low) else high - 1
+
+
+def _model(table: ModelTable, num_x: int) -> Model:
+    if table.degree is not None and table.name != "polynomial":
+        raise InputError("degree is only for name = 'polynomial': remove it")
+    if table.expression is not None:
+        return _expression(table.expression, num_x)
+    if table.function is not None:
+        return _function(table.function, table.parameters, num_x)
+    if table.name == "polynomial":
+        if table.degree is None:
+            raise InputError("degree is missing: give the degree of the polynomial")
+        model = models.polynomial(table.degree)
+    elif table.name in models.NAMED:
+        model = models.NAMED[table.name]
+    else:
+        remedy = suggestion(str(table.name), [*models.NAMED, "polynomial"], "models")
+        raise InputError(f"name = {quoted(table.name)} is not a model: {remedy}")
+    return _of_variables(model, num_x)
+
+
+def _of_variables(model: Model, num_x: int) -> Model:
+    wanted = getattr(model, "num_x", num_x)
+    if wanted != num_x:
+        raise InputError(f"the model has {wanted} independent variables: give as many in [data] x")
+    return model
+
+
+def _expression(text: str, num_x: int) -> Expression:
+    variables = ("x",) if num_x == 1 else tuple(f"x{i}" for i in range(num_x))
+    with located("expression"):
+        expression = parse(text, variables)
+        if not expression.names:
+            raise InputError("there is no parameter in it: name at least one")
+        if num_x > 1 and "x" in expression.names:
+            raise InputError(f"x stands for {num_x} variables here: write {listed(variables)}")
+    return expression
+
+
+def _function(path: str, parameters: list[str] | None, num_x: int) -> Model:
+    with located(f"function = {quoted(path)}"):
+        package, _, name = path.partition(":")
+        function = getattr(_module(package), name, None) if name else None
+        if not callable(function):
+            raise InputError("there is no such function: write 'package.module:function'")
+        own = getattr(function, "names", None)
+        if own is not None and parameters is None:
+            return _of_variables(function, num_x)
+        if not parameters:
+            raise InputError("parameters is missing: list the names of its parameters")
+        if own is not None and tuple(parameters) != tuple(own):
+            raise InputError(f"parameters must be those of the model: {listed(own)}")
+        model = function if own is not None else FunctionModel(function, tuple(parameters))
+        _try_out(model, num_x)
+        return _of_variables(model, num_x)
+
+
+def _module(name: str) -> ModuleType:
+    # A command that is installed does not look into the current folder by itself.
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    except (ImportError, SyntaxError, ValueError) as error:
+        raise InputError(f"it cannot be imported ({error}): check the name") from None
+    finally:
+        sys.path.remove(folder)
+
+
+def _try_out(model: Model, num_x: int) -> None:
+    """Find a wrong number of parameters before the fit, by shapes alone."""
+    points = 3
+    x = jnp.zeros((points,) if num_x == 1 else (num_x, points))
+    count = len(model.names)
+    try:
+        shape = jax.eval_shape(model, x, jnp.zeros(count)).shape
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError(f"it fails with {count} parameters ({error}): check them") from None
+    if shape != (points,):
+        raise InputError(f"it returns shape {shape} for {points} points: return one value a point")

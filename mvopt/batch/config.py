@@ -1,0 +1,216 @@
+"""The configuration of a run: a TOML file, checked before anything is read or computed."""
+
+import glob
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from mvopt.batch.errors import InputError, located, quoted, suggestion
+
+# How far above the configuration's folder a relative data path is looked for.
+_PARENTS = 2
+
+Column = str
+Numbers = list[float] | list[list[float]]
+
+
+class _Table(BaseModel):
+    # Strict: "yes" is no truth value and "3" no number. An unknown key is an error.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DataTable(_Table):
+    """`[data]`: where the data sets are and which columns (or arrays) hold what."""
+
+    path: str = Field(description="a file, a folder or a glob")
+    layout: Literal["long", "wide"] | None = Field(default=None, description='"long" or "wide"')
+    dataset: Column | list[Column] | None = Field(
+        default=None, description="the column, or a list of columns, that tells data sets apart"
+    )
+    x: Column | list[Column] | Numbers | None = Field(
+        default=None, description="a column, an expression, a list of either, or a list of numbers"
+    )
+    y: Column | list[Column] | None = Field(
+        default=None, description="a column or an expression; wide: a list of columns or a glob"
+    )
+    sigma: Column | list[Column] | float | None = Field(
+        default=None,
+        description="a column, an expression, or a number; wide: also a list of columns",
+    )
+    mask: Column | list[Column] | None = Field(
+        default=None, description="a column that is true (or not 0) where the point counts"
+    )
+
+    @property
+    def datasets(self) -> list[Column]:
+        """The columns of the ids; none where there is only one data set, or one a row."""
+        return [self.dataset] if isinstance(self.dataset, str) else list(self.dataset or [])
+
+
+class ModelTable(_Table):
+    """`[model]`: exactly one of name, expression and function."""
+
+    name: str | None = Field(default=None, description="a model's name as `mvopt models` lists it")
+    degree: Annotated[int, Field(ge=0, le=20)] | None = Field(
+        default=None, description="the degree of the polynomial, 0 to 20"
+    )
+    expression: str | None = Field(default=None, description='a formula such as "a*exp(-b*x) + c"')
+    function: str | None = Field(
+        default=None, description='a function as "package.module:function"'
+    )
+    parameters: list[str] | None = Field(
+        default=None, description="the names, in order, of a function's parameters"
+    )
+
+
+class ParameterTable(_Table):
+    """`[parameters.NAME]`: start and bounds; what is missing the model's guess fills."""
+
+    init: float | None = Field(default=None, description="a number")
+    min: float = Field(default=-math.inf, description="a number")
+    max: float = Field(default=math.inf, description="a number")
+    fixed: bool = Field(default=False, description="true or false")
+
+
+class FitTable(_Table):
+    """`[fit]`: how to fit."""
+
+    loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] = Field(
+        default="linear", description='"linear", "soft_l1", "huber", "cauchy" or "arctan"'
+    )
+    absolute_sigma: bool = Field(default=False, description="true or false")
+    max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="a whole number from 1 to 1,000,000"
+    )
+    precision: Literal["float32", "float64", "mixed"] = Field(
+        default="float64", description='"float32", "float64" or "mixed"'
+    )
+
+
+class OutputTable(_Table):
+    """`[output]`: where the table of results goes."""
+
+    path: str = Field(default="results", description="a folder, relative to the current one")
+    csv: bool = Field(default=False, description="true or false")
+
+
+class Config(_Table):
+    """A whole configuration; `data.path` is resolved to an existing file, folder or glob."""
+
+    data: DataTable
+    model: ModelTable
+    parameters: dict[str, ParameterTable] = {}
+    fit: FitTable = FitTable()
+    output: OutputTable = OutputTable()
+
+
+def load(path: Path) -> Config:
+    """Read and check the configuration; raises `InputError` that names file, field, remedy."""
+    with located(str(path)):
+        config = _validated(_read(path))
+        _check_model(config.model)
+        for name, parameter in config.parameters.items():
+            with located(f"[parameters.{name}]", " "):
+                _check_parameter(parameter)
+        found = resolve(config.data.path, path.parent)
+    return config.model_copy(update={"data": config.data.model_copy(update={"path": found})})
+
+
+def resolve(pattern: str, folder: Path) -> str:
+    """Return where a relative data path leads.
+
+    It is looked for in the configuration's folder, in up to two folders above, and last in the
+    current one; the first hit counts.
+    """
+    wanted = Path(pattern).expanduser()
+    folder = folder.resolve()
+    places = [folder, *list(folder.parents)[:_PARENTS], Path.cwd()]
+    for place in places:
+        candidate = place / wanted  # an absolute path stays itself
+        if candidate.exists() or any(glob.iglob(str(candidate), recursive=True)):
+            return str(candidate)
+    raise InputError(
+        f"[data] path = {quoted(pattern)} does not exist: give a path relative to {folder} or to "
+        "the current folder"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise InputError("there is no such file: give the path of a TOML configuration") from None
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror}): check it") from None
+    except UnicodeDecodeError:
+        raise InputError("the file is not text in UTF-8: give a TOML configuration") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"the file is not valid TOML: {error}; correct that line") from None
+
+
+def _validated(content: dict[str, Any]) -> Config:
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_one_line(error.errors(include_url=False)[0])) from None
+
+
+def _one_line(error: ErrorDetails) -> str:
+    """Turn the validator's first complaint into: the field, what is wrong, what to write."""
+    first, *keys = (str(part) for part in error["loc"])
+    kind = error["type"]
+    if not keys and kind == "extra_forbidden":
+        return f"[{first}] is not a known table: {suggestion(first, Config.model_fields, 'tables')}"
+    if not keys and kind == "missing":
+        return f"the table [{first}] is missing: add it"
+    table, fields = first, _TABLES[first].model_fields
+    if first == "parameters" and keys:
+        table, *keys = f"parameters.{keys[0]}", *keys[1:]
+    if not keys:
+        return f"[{table}] must be a table: write [{table}] with its keys below"
+    name = keys[0]
+    if kind == "extra_forbidden":
+        return f"[{table}] {name} is not a known key: {suggestion(name, fields, 'keys')}"
+    wanted = fields[name].description
+    if kind == "missing":
+        return f"[{table}] {name} is missing: give {wanted}"
+    return f"[{table}] {name} = {quoted(error['input'])} does not fit: give {wanted}"
+
+
+_TABLES: dict[str, type[BaseModel]] = {
+    "data": DataTable,
+    "model": ModelTable,
+    "parameters": ParameterTable,
+    "fit": FitTable,
+    "output": OutputTable,
+}
+
+
+def _check_model(model: ModelTable) -> None:
+    given = [key for key in ("name", "expression", "function") if getattr(model, key) is not None]
+    if len(given) != 1:
+        what = " and ".join(given) if given else "nothing"
+        raise InputError(f"[model] gives {what}: give exactly one of name, expression, function")
+    if model.parameters is not None and model.function is None:
+        raise InputError("[model] parameters is only for a function: remove it")
+    names = model.parameters or []
+    if len(set(names)) != len(names):
+        raise InputError("[model] parameters names one twice: give each its own name")
+
+
+def _check_parameter(parameter: ParameterTable) -> None:
+    low, high, init = parameter.min, parameter.max, parameter.init
+    if math.isnan(low) or math.isnan(high):
+        raise InputError("min or max is nan: give a number, or leave it out")
+    if init is not None and not math.isfinite(init):
+        raise InputError(f"init ({init}) is not finite: give a number, or leave it out")
+    if low > high:
+        raise InputError(f"min ({low}) is greater than max ({high}): swap them")
+    if init is not None and not low <= init <= high:
+        raise InputError(f"init ({init}) is outside min ({low}) and max ({high}): move one of them")
+    if parameter.fixed and init is None:
+        raise InputError("fixed = true needs the value to hold: give init")

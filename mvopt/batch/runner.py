@@ -1,0 +1,124 @@
+"""A run: from a configuration to the table of results."""
+
+import json
+import time
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import platformdirs
+import pyarrow as pa
+
+from mvopt._types import Fit
+from mvopt.batch import config as configuration
+from mvopt.batch import results, sources, summary
+from mvopt.batch.blocks import Bucket, blocks, buckets
+from mvopt.batch.choice import Choice, choose
+from mvopt.batch.config import Config
+from mvopt.batch.datasets import DataSets
+from mvopt.batch.engines import engine
+from mvopt.batch.errors import located
+from mvopt.batch.progress import progress_bar
+from mvopt.regression.curve_fit import curve_fit
+
+
+def run(path: Path, out: Path | None, engine_name: str) -> None:
+    """Fit every data set of a configuration, write the table, and print the summary.
+
+    Raises `InputError` before any fit where the input cannot be used. A fit that fails is a row
+    of the table with its status.
+    """
+    fit_all = engine(engine_name)
+    config = configuration.load(path)
+    set_up_jax(config.fit.precision)
+    with located(str(path)):
+        data = sources.read(config.data)
+        choice = choose(config, data.num_x)
+        ids = data.ids.schema.names
+        results.column_names(ids, choice.names)
+        writer = results.Writer(out or Path(config.output.path), config.output.csv, _record(config))
+    start = time.perf_counter()
+    kept = []
+    with writer, progress_bar() as progress:
+        bar = progress.add_task("fitting", total=len(data))
+        for rows in fit_all(partial(fit_block, data, choice, config), blocks(data)):
+            writer.write(rows)
+            kept.append(rows.select(summary.columns(ids, choice.names)))
+            progress.advance(bar, len(rows))
+    seconds = time.perf_counter() - start
+    fitted = pa.concat_tables(kept)
+    counts = summary.counts(fitted["status"])
+    writer.finish({"data_sets": len(data), "statuses": counts, "seconds": round(seconds, 3)})
+    console = summary.terminal()
+    summary.show(fitted, ids, choice.names, console)
+    converged = f"{counts.get('CONVERGED', 0):,} of {len(data):,} data sets converged"
+    console.print(
+        f"{converged} in {seconds:.2f} s; the table is in {writer.folder}", soft_wrap=True
+    )
+
+
+def fit_block(data: DataSets, choice: Choice, config: Config, block: range) -> pa.Table:
+    """Fit a block of data sets and return its rows of the table, in the order of the data."""
+    fits, index, num_points = [], [], []
+    for bucket in buckets(data, block):
+        fits.append(_fit_bucket(bucket, choice, config))
+        index.append(bucket.index)
+        num_points.append(np.count_nonzero(bucket.mask, axis=1))
+    order = np.argsort(np.concatenate(index))
+    fit = jax.tree.map(lambda *parts: np.concatenate(parts)[order], *fits)
+    ids = data.ids.slice(block.start, len(block))
+    return results.table(ids, choice.names, fit, np.concatenate(num_points)[order])
+
+
+def _fit_bucket(bucket: Bucket, choice: Choice, config: Config) -> Fit:
+    dtype = np.float32 if config.fit.precision == "float32" else np.float64
+    guess_all = np.isnan(choice.start).all()
+    bounds = choice.bounds
+    fit = curve_fit(
+        choice.model,
+        bucket.x.astype(dtype, copy=False),
+        bucket.y.astype(dtype, copy=False),
+        None if guess_all else choice.start.astype(dtype),
+        None if bucket.sigma is None else bucket.sigma.astype(dtype, copy=False),
+        mask=bucket.mask,
+        bounds=None if bounds is None else tuple(bound.astype(dtype) for bound in bounds),
+        fixed=choice.fixed or None,
+        loss=config.fit.loss,
+        absolute_sigma=config.fit.absolute_sigma,
+        in_axes=(None if bucket.shared_x else 0, 0, None, 0, 0),
+        max_steps=config.fit.max_steps,
+        precision=config.fit.precision,
+    )
+    return jax.device_get(fit)
+
+
+def set_up_jax(precision: str) -> None:
+    """Set the number format, and keep compiled programs for the next run.
+
+    A cache folder that the user has set (JAX_COMPILATION_CACHE_DIR) stays.
+    """
+    jax.config.update("jax_enable_x64", precision != "float32")
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = platformdirs.user_cache_dir("mvopt")
+        jax.config.update("jax_compilation_cache_dir", folder)
+    # Small programs too: a run on a small table compiles for longer than it fits.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _record(config: Config) -> dict[str, Any]:
+    """Return what the record of the run says about its origin."""
+    versions = {"mvopt": _version(), "jax": jax.__version__}
+    # By way of JSON, which has no infinity: the bounds that are not given.
+    given = json.loads(config.model_dump_json(exclude_unset=True))
+    return {"versions": versions, "config": given}
+
+
+def _version() -> str:
+    try:
+        return metadata.version("mvopt")
+    except metadata.PackageNotFoundError:  # run from a folder, not installed
+        return "unknown"

@@ -1,0 +1,62 @@
+"""The command `mvopt`."""
+
+from pathlib import Path
+
+import click
+
+from mvopt.batch import runner
+from mvopt.batch.errors import InputError, quoted, suggestion
+from mvopt.regression import models
+
+
+class _Commands(click.Group):
+    """The group of all commands: what the user can put right ends in one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"mvopt: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="mvopt")
+def main() -> None:
+    """Fit a model to many data sets at once, with honest uncertainties."""
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The folder for the table of results.")
+@click.option("--engine", default="local", show_default=True, help="Where to fit: local.")
+def fit(config: Path, out: Path | None, engine: str) -> None:
+    """Fit every data set that the TOML file CONFIG describes.
+
+    The table of results goes to the folder in [output] path, or to --out: Parquet parts with a
+    row per data set. A fit that fails is a row with its status, not an error.
+    """
+    runner.run(config, out, engine)
+
+
+@main.command("models")
+@click.argument("name", required=False)
+def list_models(name: str | None) -> None:
+    """List the models, or show the one of that NAME."""
+    if name is not None:
+        _show(name)
+        return
+    for model in models.NAMED.values():
+        click.echo(f"{model.name} ({', '.join(model.names)})\n    {model.formula}")
+    click.echo("polynomial (c0, c1, ...), of the degree in [model] degree")
+    click.echo("    c0 + c1*x + c2*x**2 + ...")
+
+
+def _show(name: str) -> None:
+    if name not in models.NAMED:
+        remedy = suggestion(name, models.NAMED, "models")
+        raise InputError(f"{quoted(name)} is not a model: {remedy}")
+    model = models.NAMED[name]
+    click.echo(f"{model.name}: y = {model.formula}\nsource: {model.source}")
+    for parameter, meaning in zip(model.names, model.meanings, strict=True):
+        click.echo(f"  {parameter}: {meaning}")

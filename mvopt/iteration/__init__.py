@@ -1,0 +1,1 @@
+"""What every iterative method shares: the protocol, the loop over lanes, the implicit rule."""

@@ -1,0 +1,75 @@
+"""What `in_axes` means: which leaves of the arguments belong to one problem, which to all."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mvopt._types import Array
+
+
+class Layout(NamedTuple):
+    """How rows of a batch and the shared leaves make up the arguments again; hashable."""
+
+    structure: Any  # of the arguments
+    mapped: tuple[bool, ...]  # leaf by leaf: has a batch axis
+
+    def join(self, row: list[Array], shared: list[Array]) -> Any:
+        """The arguments of one problem from its own leaves and the shared ones."""
+        rows, rest = iter(row), iter(shared)
+        leaves = [next(rows) if mapped else next(rest) for mapped in self.mapped]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+def split(
+    args: tuple, in_axes: Any, names: tuple[str, ...]
+) -> tuple[Layout, list[Array], list[Array], int | None]:
+    """Layout, mapped leaves with the batch axis in front, shared leaves, and the batch's size.
+
+    in_axes: as in `jax.vmap`, one integer or None for all arguments, or a tuple with one entry for
+    each; the size is None where nothing is mapped. Raises ValueError that names the argument.
+    """
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    if not isinstance(in_axes, tuple):
+        in_axes = tuple(None if arg is None else in_axes for arg in args)
+    if len(in_axes) > len(args):
+        raise ValueError(
+            f"in_axes has {len(in_axes)} entries, but there are {len(args)} arguments "
+            f"({', '.join(names)}): give one entry for each, or one integer for all"
+        )
+    in_axes = in_axes + (None,) * (len(args) - len(in_axes))
+    mapped: list[bool] = []
+    rows: list[Array] = []
+    shared: list[Array] = []
+    size: int | None = None
+    for arg, axes, name in zip(args, in_axes, names, strict=True):
+        for leaf, axis in _leaves_with_axes(arg, axes, name):
+            mapped.append(axis is not None)
+            if axis is None:
+                shared.append(leaf)
+                continue
+            if not -leaf.ndim <= axis < leaf.ndim:
+                raise ValueError(
+                    f"in_axes of {name} is {axis}, but an array there has shape {leaf.shape}"
+                )
+            rows.append(jnp.moveaxis(leaf, axis, 0))
+            if size not in (None, leaf.shape[axis]):
+                raise ValueError(
+                    f"{name} holds {leaf.shape[axis]} problems along its batch axis, the arguments "
+                    f"before it {size}: they must agree"
+                )
+            size = leaf.shape[axis]
+    return Layout(jax.tree.structure(args), tuple(mapped)), rows, shared, size
+
+
+def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int | None]]:
+    leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(arg)]
+    if axes is None or isinstance(axes, int):
+        return [(leaf, axes) for leaf in leaves]
+    try:
+        spread = jax.tree.broadcast(axes, arg, is_leaf=lambda x: x is None)
+    except ValueError as error:
+        raise ValueError(f"in_axes of {name} does not match its structure: {error}") from None
+    flat = jax.tree.leaves(spread, is_leaf=lambda x: x is None)
+    return list(zip(leaves, flat, strict=True))

@@ -1,0 +1,82 @@
+"""Running a batch on all cores of the host, in blocks whose sizes repeat.
+
+A compiled function belongs to one shape. Batches are therefore padded to a size out of a short
+list, so that another number of data sets finds the function compiled already; and where XLA
+would use one core (a loop over lanes is too small to be split), threads run one block each.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mvopt import _tree
+
+# Below this many problems a second thread costs more than it brings.
+_MIN_BLOCK = 1024
+_MAX_BLOCK = 65536
+# Working set that the lanes of one core may fill: a part of a usual second-level cache.
+_CACHE_BYTES = 1024 * 1024
+
+
+def bucket(size: int) -> int:
+    """The next size up out of 1, 2, 4, 8, 16, 20, 24, 28, 32, 40, …: four to an octave."""
+    if size <= 16:
+        return 1 << (size - 1).bit_length()
+    step = 1 << ((size - 1).bit_length() - 3)
+    return -(-size // step) * step
+
+
+def lanes_for(bytes_per_problem: int) -> int:
+    """Number of lanes: what fits the cache on a CPU, enough to fill an accelerator elsewhere."""
+    if jax.default_backend() != "cpu":
+        return 1 << 17
+    return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 16 * 16, 16, 512))
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any:
+    """Results of `function(block, count)` over all blocks, concatenated; leaves (size, ...).
+
+    function: jitted; takes a pytree with a leading axis of which the first `count` rows are
+    problems, and returns a pytree with the same leading axis. Inside a transformation of JAX
+    the batch is one block of its own size.
+    """
+    if _traced(batch):
+        return function(batch, size)
+    workers = num_cores() if jax.default_backend() == "cpu" else 1
+    num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // _MAX_BLOCK), 1)
+    length = bucket(-(-size // num_blocks))
+    settings = (jax.config.jax_enable_x64, jax.config.jax_default_device)
+
+    def run(start: int) -> Any:
+        count = min(length, size - start)
+        rows = jax.tree.map(lambda leaf: leaf[start : start + count], batch)
+        return function(_tree.pad_rows(rows, length), count)
+
+    def run_in_thread(start: int) -> Any:
+        # JAX keeps these settings by thread.
+        with jax.enable_x64(settings[0]), jax.default_device(settings[1]):
+            return jax.block_until_ready(run(start))
+
+    starts = range(0, size, length)
+    if len(starts) == 1 or workers == 1:
+        results = [run(start) for start in starts]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            results = list(pool.map(run_in_thread, starts))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:size], *results)
+
+
+def _traced(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))

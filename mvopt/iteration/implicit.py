@@ -1,0 +1,121 @@
+"""The only differentiation rule: derivatives of a solution by the implicit function theorem.
+
+At a solution x*(θ) of F(x, θ) = 0,
+
+    ∂F/∂x · dx* + ∂F/∂θ · dθ = 0    ⇒    dx* = −(∂F/∂x)⁻¹ (∂F/∂θ · dθ),
+
+whatever the iteration that found x*. F is the solver's `optimality`: the gradient, with bounds the
+projected one. The rule is linear in dθ, so that JAX transposes it for reverse mode.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mvopt._types import Array
+from mvopt.iteration.drive import Outcome, drive
+from mvopt.iteration.protocol import Solver
+
+ProblemOf = Callable[[Any, Any], Any]
+
+
+def solve(
+    solver: Solver,
+    problem_of: ProblemOf,
+    starts: Array,
+    data: Any,
+    shared: Any,
+    *,
+    max_steps: Array | int,
+    lanes: int,
+    count: Array | int,
+) -> Outcome:
+    """`drive`, differentiable with respect to `data` and `shared`.
+
+    starts: (N, n). data: a pytree of arrays with a leading axis N. shared: a pytree of arrays that
+    all problems have in common. `problem_of(row, shared)` builds one problem. The derivative
+    with respect to the starts is zero.
+    """
+
+    @jax.custom_jvp
+    def run(solver, starts, data, shared, max_steps, count):
+        outcome, _ = drive(
+            solver,
+            lambda row: problem_of(row, shared),
+            starts,
+            data,
+            max_steps=max_steps,
+            lanes=lanes,
+            count=count,
+        )
+        return outcome
+
+    @run.defjvp
+    def rule(primals, tangents):
+        solver, _, data, shared, _, _ = primals
+        outcome = run(*primals)
+        data_dots, shared_dots = _floats(tangents[2], data), _floats(tangents[3], shared)
+
+        def one(params, row, row_dots):
+            return _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots)
+
+        params_dot, value_dot = jax.vmap(one)(outcome.params, data, data_dots)
+        zeros = jax.tree.map(_zero_tangent, outcome)
+        return outcome, zeros._replace(params=params_dot, value=value_dot)
+
+    return run(solver, starts, data, shared, max_steps, count)
+
+
+def _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots):
+    row_floats, shared_floats = _floats(row, row), _floats(shared, shared)
+
+    def problem(row_floats, shared_floats):
+        return problem_of(_merged(row, row_floats), _merged(shared, shared_floats))
+
+    def optimality(params, row_floats, shared_floats):
+        return solver.optimality(problem(row_floats, shared_floats), params)
+
+    def objective(params, row_floats, shared_floats):
+        return problem(row_floats, shared_floats).objective(params)
+
+    curvature = jax.jacfwd(optimality)(params, row_floats, shared_floats)
+    _, forcing = jax.jvp(
+        lambda *data: optimality(params, *data),
+        (row_floats, shared_floats),
+        (row_dots, shared_dots),
+    )
+    params_dot = -_scaled_solve(curvature, forcing)
+    _, value_dot = jax.jvp(
+        objective,
+        (params, row_floats, shared_floats),
+        (params_dot, row_dots, shared_dots),
+    )
+    return params_dot, value_dot
+
+
+def _scaled_solve(matrix: Array, b: Array) -> Array:
+    """Solve after scaling rows and columns to a unit diagonal: parameters may differ by 10¹⁵."""
+    diagonal = jnp.abs(jnp.diagonal(matrix))
+    scale = jax.lax.stop_gradient(jnp.where(diagonal > 0, jax.lax.rsqrt(diagonal), 1.0))
+    return scale * jnp.linalg.solve(matrix * scale[:, None] * scale, b * scale)
+
+
+def _floats(tree: Any, like: Any) -> list[Array]:
+    """Leaves of `tree` at which `like` is floating-point: integers carry no tangent."""
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(like), strict=True)
+    return [leaf for leaf, model in pairs if jnp.issubdtype(model.dtype, jnp.floating)]
+
+
+def _merged(tree: Any, floats: list[Array]) -> Any:
+    queue = iter(floats)
+    return jax.tree.map(
+        lambda leaf: next(queue) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
+    )
+
+
+def _zero_tangent(leaf: Array) -> Any:
+    if jnp.issubdtype(leaf.dtype, jnp.floating):
+        return jnp.zeros_like(leaf)
+    return jnp.zeros(leaf.shape, jax.dtypes.float0)

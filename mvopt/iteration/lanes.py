@@ -1,0 +1,213 @@
+"""Mapping a function over lanes with the lane axis last.
+
+`jax.vmap` puts the batch axis first. For thousands of tiny problems that is the wrong way round: a
+sum over the 25 points of one problem then runs along memory, and nothing is left to vectorise.
+With the lanes last, every operation of one problem becomes the same operation on contiguous
+vectors of lanes. On 2 CPU cores that made the products JᵀJ of 25 × 4 Jacobians ten times faster.
+
+`over_lanes` traces the function for one problem and replays it equation by equation. Elementwise
+and shape operations carry the lanes along as a trailing axis; anything without a rule here is
+handed to `jax.vmap`. Two operations get a meaning of their own:
+
+* `lax.cond` whose predicate differs between lanes runs its true branch only if some lane asks
+  for it, and each lane takes the side that its own predicate names: rare, costly work stays rare;
+* a matrix product is accumulated in vector registers over the contracted index.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend import core
+
+from mvopt._types import Array
+
+# Rows of a contraction that are summed in one fused expression before the loop goes round.
+_CONTRACTION_BLOCK = 8
+# Below this number of lanes the trailing axis has nothing to vectorise.
+_FEW_LANES = 8
+
+_ELEMENTWISE = frozenset(
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type "
+    "copy cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite "
+    "le lgamma log log1p logistic lt max min mul ne neg nextafter not or pow rem round rsqrt "
+    "select_n sign sin sinh sqrt square stop_gradient sub tan tanh xor".split()
+)
+_KEEP_PARAMS = frozenset(
+    "argmax argmin cumlogsumexp cummax cummin cumprod cumsum reduce_and reduce_max reduce_min "
+    "reduce_or reduce_prod reduce_sum rev squeeze unstack".split()
+)
+_INLINED = {
+    "closed_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "remat2": "jaxpr",
+}
+
+
+def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Map `function` over the last axis of every leaf of its arguments and results."""
+
+    def mapped(*args: Any) -> Any:
+        leaves, structure = jax.tree.flatten(args)
+        lanes = leaves[-1].shape[-1]
+        one = [jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype) for leaf in leaves]
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*structure.unflatten(one))
+        values = _replay(closed, [(leaf, True) for leaf in leaves], lanes)
+        out = [_spread(value, lanes) for value in values]
+        return jax.tree.structure(shapes).unflatten(out)
+
+    return mapped
+
+
+Value = tuple[Array, bool]  # an array, and whether its last axis is the lanes
+
+
+def _replay(closed: Any, args: Sequence[Value], lanes: int) -> list[Value]:
+    jaxpr, consts = getattr(closed, "jaxpr", closed), getattr(closed, "consts", ())
+    env: dict[Any, Value] = dict(zip(jaxpr.invars, args, strict=True))
+    env.update((var, (const, False)) for var, const in zip(jaxpr.constvars, consts, strict=True))
+
+    def read(atom: Any) -> Value:
+        return (atom.val, False) if isinstance(atom, core.Literal) else env[atom]
+
+    for equation in jaxpr.eqns:
+        values = _apply(equation, [read(atom) for atom in equation.invars], lanes)
+        env.update(zip(equation.outvars, values, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _apply(equation: Any, values: list[Value], lanes: int) -> list[Value]:
+    name, params = equation.primitive.name, equation.params
+    if name in _INLINED:
+        return _replay(params[_INLINED[name]], values, lanes)
+    if not any(mapped for _, mapped in values):
+        out = _bind(equation, [array for array, _ in values], params)
+        return [(array, False) for array in out]
+    if name in _RULES:
+        out = _RULES[name](equation, values, lanes)
+    elif name in _ELEMENTWISE:
+        shape = equation.outvars[0].aval.shape
+        out = _bind(equation, [_aligned(value, shape, lanes) for value in values], params)
+    elif name in _KEEP_PARAMS:
+        out = _bind(equation, [array for array, _ in values], params)
+    else:
+        out = _by_vmap(equation, values)
+    return [(array, True) for array in out]
+
+
+def _bind(equation: Any, arrays: Sequence[Array], params: dict) -> list[Array]:
+    out = equation.primitive.bind(*arrays, **equation.primitive.get_bind_params(params))
+    return out if equation.primitive.multiple_results else [out]
+
+
+def _by_vmap(equation: Any, values: list[Value]) -> list[Array]:
+    axes = [-1 if mapped else None for _, mapped in values]
+
+    def one(*arrays):
+        return _bind(equation, arrays, equation.params)
+
+    return jax.vmap(one, in_axes=axes, out_axes=-1)(*(array for array, _ in values))
+
+
+def _spread(value: Value, lanes: int) -> Array:
+    array, mapped = value
+    return array if mapped else jnp.broadcast_to(jnp.asarray(array)[..., None], (*jnp.shape(array), lanes))
+
+
+def _aligned(value: Value, shape: tuple[int, ...], lanes: int) -> Array:
+    """Broadcast one operand of an elementwise operation to (*shape, lanes)."""
+    array, mapped = value
+    array = jnp.asarray(array) if mapped else jnp.asarray(array)[..., None]
+    return jnp.broadcast_to(array, (*shape, lanes))
+
+
+def _with_params(**change: Callable[..., Any]) -> Callable[..., list[Array]]:
+    """Rule that binds the same primitive with parameters extended by the lane axis."""
+
+    def rule(equation, values, lanes):
+        operand = equation.invars[0].aval
+        changed = {key: make(equation.params[key], operand, lanes) for key, make in change.items()}
+        arrays = [_spread(value, lanes) for value in values]
+        return _bind(equation, arrays, {**equation.params, **changed})
+
+    return rule
+
+
+def _broadcast_in_dim(equation, values, lanes):
+    shape, dims = equation.params["shape"], equation.params["broadcast_dimensions"]
+    return [lax.broadcast_in_dim(_spread(values[0], lanes), (*shape, lanes), (*dims, len(shape)))]
+
+
+def _dynamic_slice(equation, values, lanes):
+    (operand, mapped), *starts = values
+    if any(start_mapped for _, start_mapped in starts) or not mapped:
+        return _by_vmap(equation, values)
+    sizes = (*equation.params["slice_sizes"], lanes)
+    return [lax.dynamic_slice(operand, [*(start for start, _ in starts), 0], sizes)]
+
+
+def _dynamic_update_slice(equation, values, lanes):
+    operand, update, *starts = values
+    if any(mapped for _, mapped in starts):
+        return _by_vmap(equation, values)
+    indices = [*(start for start, _ in starts), 0]
+    return [lax.dynamic_update_slice(_spread(operand, lanes), _spread(update, lanes), indices)]
+
+
+def _dot_general(equation, values, lanes):
+    (contract, batch) = equation.params["dimension_numbers"]
+    (lhs, rhs), (lhs_axes, rhs_axes) = values, contract
+    if lanes < _FEW_LANES or len(lhs_axes) != 1 or batch != ((), ()):
+        return _by_vmap(equation, values)
+    left, right = _spread(lhs, lanes), _spread(rhs, lanes)
+    length, block = left.shape[lhs_axes[0]], _CONTRACTION_BLOCK
+
+    def add_rows(total, first, count):
+        for k in range(count):
+            a = lax.dynamic_index_in_dim(left, first + k, lhs_axes[0], keepdims=False)
+            b = lax.dynamic_index_in_dim(right, first + k, rhs_axes[0], keepdims=False)
+            total = total + a.reshape(*a.shape[:-1], *(1,) * (b.ndim - 1), lanes) * b
+        return total
+
+    total = jnp.zeros((*equation.outvars[0].aval.shape, lanes), equation.outvars[0].aval.dtype)
+    total = lax.fori_loop(
+        0, length // block, lambda i, total: add_rows(total, i * block, block), total
+    )
+    return [add_rows(total, length // block * block, length % block)]
+
+
+def _cond(equation, values, lanes):
+    (predicate, mapped), *operands = values
+    branches = equation.params["branches"]
+    if len(branches) != 2 or not mapped:
+        return _by_vmap(equation, values)
+
+    def branch(which):
+        return [_spread(value, lanes) for value in _replay(branches[which], operands, lanes)]
+
+    def both():
+        return [jnp.where(predicate, a, b) for a, b in zip(branch(1), branch(0), strict=True)]
+
+    return lax.cond(predicate.any(), both, lambda: branch(0))
+
+
+_RULES: dict[str, Callable[..., list[Array]]] = {
+    "broadcast_in_dim": _broadcast_in_dim,
+    "concatenate": _with_params(),
+    "cond": _cond,
+    "dot_general": _dot_general,
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update_slice,
+    "reshape": _with_params(new_sizes=lambda sizes, _, lanes: (*sizes, lanes)),
+    "slice": _with_params(
+        start_indices=lambda start, *_: (*start, 0),
+        limit_indices=lambda limit, _, lanes: (*limit, lanes),
+        strides=lambda strides, *_: None if strides is None else (*strides, 1),
+    ),
+    "transpose": _with_params(permutation=lambda axes, operand, _: (*axes, operand.ndim)),
+}

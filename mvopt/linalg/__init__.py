@@ -1,0 +1,1 @@
+"""Small dense factorisations, written so that a batch of them runs as vector code."""

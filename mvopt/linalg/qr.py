@@ -1,0 +1,77 @@
+"""QR with column pivoting, by modified Gram–Schmidt on the matrix with its right-hand side.
+
+Carried out on [A b], modified Gram–Schmidt solves least squares problems as stably as Householder
+reflections do (Björck 1967, BIT 7), and each of its n rounds is a few operations on whole columns:
+the form that a batch of small problems wants, where LAPACK is a call per matrix.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+from mvopt.linalg.cholesky import UNROLL_LIMIT
+
+
+class PivotedQR(NamedTuple):
+    """A[:, order] = Q R and Qᵀb, without Q.
+
+    `triangle` is R (n, n), upper triangular with a diagonal that does not increase, `rotated`
+    is Qᵀb (n,), `order` (n,) the columns in the order of their elimination.
+    """
+
+    triangle: Array
+    rotated: Array
+    order: Array
+
+
+def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
+    """Reduce [A b], A (m, n) and b (m,), choosing at each round the longest column left."""
+    n = matrix.shape[1]
+    dtype = matrix.dtype
+
+    def eliminate(k, carry):
+        columns, rhs, rows, rotated, order, left = carry
+        lengths = jnp.where(left, jnp.sum(columns * columns, axis=0), -1.0)
+        j = jnp.argmax(lengths).astype(jnp.int32)
+        chosen = jnp.arange(n) == j
+        length = jnp.sqrt(jnp.maximum(jnp.max(lengths), 0.0))
+        # The chosen column is picked by a sum over one term, not by an index: an index that
+        # differs between lanes is a gather, which is slow.
+        q = jnp.sum(jnp.where(chosen, columns, 0.0), axis=1) / jnp.where(length > 0, length, 1.0)
+        left = left & ~chosen
+        row = jnp.where(left, jnp.sum(q[:, None] * columns, axis=0), 0.0)
+        projection = jnp.sum(q * rhs)
+        columns = columns - q[:, None] * row
+        rhs = rhs - q * projection
+        rows = rows.at[k].set(jnp.where(chosen, length, row))
+        return columns, rhs, rows, rotated.at[k].set(projection), order.at[k].set(j), left
+
+    carry = (
+        matrix,
+        b,
+        jnp.zeros((n, n), dtype),
+        jnp.zeros(n, dtype),
+        jnp.zeros(n, jnp.int32),
+        jnp.ones(n, bool),
+    )
+    if n <= UNROLL_LIMIT:
+        for k in range(n):
+            carry = eliminate(k, carry)
+    else:
+        carry = lax.fori_loop(0, n, eliminate, carry)
+    _, _, rows, rotated, order, _ = carry
+    return PivotedQR(rows[:, order], rotated, order)
+
+
+def numerical_rank(triangle: Array, num_rows: int) -> Array:
+    """Number of diagonal entries of a pivoted R above the rounding of its largest.
+
+    The threshold is max(m, n) times the unit roundoff, the usual one (Golub and Van Loan 2013,
+    section 5.5), with a factor ten because the matrix itself carries the rounding of a Jacobian.
+    """
+    diagonal = jnp.abs(jnp.diagonal(triangle))
+    size = max(num_rows, len(triangle))
+    threshold = 10 * size * jnp.finfo(triangle.dtype).eps * diagonal[0]
+    return jnp.sum((diagonal > threshold) & (diagonal > 0))

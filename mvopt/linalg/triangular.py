@@ -1,0 +1,35 @@
+"""Triangular solves, written out for small orders (see `cholesky`)."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+from mvopt.linalg.cholesky import UNROLL_LIMIT
+
+
+def solve_lower(lower: Array, b: Array) -> Array:
+    """Solve L x = b by forward substitution; L (n, n), b (n,) or (n, k)."""
+    if len(lower) > UNROLL_LIMIT:
+        return _solve_library(lower, b, lower=True)
+    x: list[Array] = []
+    for i in range(len(lower)):
+        dot = sum((lower[i, j] * x[j] for j in range(i)), jnp.zeros_like(b[0]))
+        x.append((b[i] - dot) / lower[i, i])
+    return jnp.stack(x)
+
+
+def solve_upper(upper: Array, b: Array) -> Array:
+    """Solve R x = b by back substitution; R (n, n), b (n,) or (n, k)."""
+    if len(upper) > UNROLL_LIMIT:
+        return _solve_library(upper, b, lower=False)
+    n = len(upper)
+    x: list[Array] = [b[0]] * n
+    for i in reversed(range(n)):
+        dot = sum((upper[i, j] * x[j] for j in range(i + 1, n)), jnp.zeros_like(b[0]))
+        x[i] = (b[i] - dot) / upper[i, i]
+    return jnp.stack(x)
+
+
+def _solve_library(matrix: Array, b: Array, *, lower: bool) -> Array:
+    columns = b[:, None] if b.ndim == 1 else b
+    return lax.linalg.triangular_solve(matrix, columns, left_side=True, lower=lower).reshape(b.shape)

@@ -1,0 +1,185 @@
+"""A least-squares problem and its linear model at a point: what Gauss–Newton methods share.
+
+Everything is kept in scaled variables u_j = ‖J_j‖ δ_j, in which each column of the Jacobian has
+length one, so that no result depends on the units of a parameter. The model is held twice: as
+the normal matrix, which costs a product, and, where that matrix is too badly conditioned to be
+trusted, as the R and Qᵀr of a pivoted QR, which does not square the condition number.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+from mvopt.linalg.cholesky import cholesky
+from mvopt.linalg.qr import numerical_rank, pivoted_qr
+from mvopt.linalg.triangular import solve_lower, solve_upper
+
+HIGHEST = lax.Precision.HIGHEST
+
+
+class LeastSquaresProblem(NamedTuple):
+    """½‖residual(params)‖² over the box [lower, upper]; flat params (n,), residual (m,).
+
+    `lower` and `upper` are None where there are no bounds.
+    """
+
+    residual: Callable[[Array], Array]
+    lower: Array | None = None
+    upper: Array | None = None
+
+    def objective(self, params: Array) -> Array:
+        """Half the sum of squares, ()."""
+        r = self.residual(params)
+        return 0.5 * jnp.dot(r, r, precision=HIGHEST)
+
+    def clip(self, params: Array) -> Array:
+        """The nearest point of the box."""
+        return params if self.lower is None else jnp.clip(params, self.lower, self.upper)
+
+    def free(self, params: Array, gradient: Array) -> Array:
+        """(n,) bool: False where the params rest on a bound that the descent would cross."""
+        if self.lower is None:
+            return jnp.ones(params.shape, bool)
+        below = (params <= self.lower) & (gradient > 0)
+        above = (params >= self.upper) & (gradient < 0)
+        return ~(below | above | (self.lower >= self.upper))
+
+
+def projected_gradient(problem: LeastSquaresProblem, params: Array) -> Array:
+    """Gradient of the cost where the params are free, distance to the bound where they are not."""
+    gradient = jax.grad(problem.objective)(params)
+    if problem.lower is None:
+        return gradient
+    fixed, descent = lax.stop_gradient((params, gradient))
+    nearest = jnp.where(descent > 0, problem.lower, problem.upper)
+    return jnp.where(problem.free(fixed, descent), gradient, params - nearest)
+
+
+class Linearization(NamedTuple):
+    """r + J δ around `params`, in scaled variables over the free parameters."""
+
+    params: Array  # (n,)
+    cost: Array  # (), ½‖r‖², infinite before the first evaluation
+    gradient: Array  # (n,), Jᵀr, unscaled
+    lengths: Array  # (n,), ‖J_j‖, one where the column is zero or not free
+    free: Array  # (n,) bool
+    gram: Array  # (n, n), scaled JᵀJ
+    slope: Array  # (n,), scaled Jᵀr
+    ill: Array  # () bool: the normal matrix is not to be trusted, use the QR
+    triangle: Array  # (n, n), R of the scaled J, if ill
+    rotated: Array  # (n,), Qᵀr, if ill
+    order: Array  # (n,) int32, column order, if ill
+    projection: Array  # (), ‖P r‖², P the projector on the range of J
+    rank_deficient: Array  # () bool
+
+
+def evaluate(problem: LeastSquaresProblem, params: Array) -> tuple[Array, Array]:
+    """r (m,) and the rows of Jᵀ (n, m) from one evaluation with n tangents."""
+
+    def column(tangent):
+        return jax.jvp(problem.residual, (params,), (tangent,))
+
+    basis = jnp.eye(params.shape[0], dtype=params.dtype)
+    return jax.vmap(column, out_axes=(None, 0))(basis)
+
+
+def unevaluated(params: Array) -> Linearization:
+    """The model before the first evaluation: infinite cost, so that any finite one is better."""
+    n = params.shape[0]
+    zeros, matrix = jnp.zeros_like(params), jnp.eye(n, dtype=params.dtype)
+    infinite = jnp.full((), jnp.inf, params.dtype)
+    return Linearization(
+        params=params,
+        cost=infinite,
+        gradient=zeros,
+        lengths=zeros + 1,
+        free=jnp.ones(n, bool),
+        gram=matrix,
+        slope=zeros,
+        ill=jnp.zeros((), bool),
+        triangle=matrix,
+        rotated=zeros,
+        order=jnp.arange(n, dtype=jnp.int32),
+        projection=infinite,
+        rank_deficient=jnp.zeros((), bool),
+    )
+
+
+def linearize(
+    problem: LeastSquaresProblem,
+    params: Array,
+    evaluation: tuple[Array, Array],
+    threshold: Array,
+) -> Linearization:
+    """The model at `params` from the residual and the rows of Jᵀ there.
+
+    Where the cost is not below `threshold` the model is not going to be used, and the QR is spared.
+    """
+    residual, rows = evaluation
+    cost = 0.5 * jnp.dot(residual, residual, precision=HIGHEST)
+    gradient = jnp.dot(rows, residual, precision=HIGHEST)
+    gram = jnp.dot(rows, rows.T, precision=HIGHEST)
+    free = problem.free(params, gradient)
+    diagonal = jnp.diagonal(gram)
+    lengths = jnp.where(free & (diagonal > 0), jnp.sqrt(diagonal), 1.0)
+    both = free[:, None] & free[None, :]
+    gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)
+    slope = jnp.where(free, gradient / lengths, 0.0)
+    lower, pivot = cholesky(gram + jnp.diag(jnp.where(free, 0.0, 1.0)))
+    # By normal equations a step errs by about eps / pivot, relatively, and the point where the
+    # steps end by eps / sqrt(pivot) standard errors: beyond this limit both stay harmless.
+    ill = ~(pivot > jnp.finfo(params.dtype).eps ** 0.5) & (cost < threshold)
+    order = jnp.arange(params.shape[0], dtype=jnp.int32)
+    projection = jnp.sum(solve_lower(lower, slope) ** 2)
+    fast = (gram, slope, order, projection, jnp.zeros((), bool))
+    operands = (rows, residual, free, lengths)
+    triangle, rotated, order, projection, rank_deficient = lax.cond(
+        ill, lambda: _orthogonalize(*operands), lambda: fast
+    )
+    return Linearization(
+        params, cost, gradient, lengths, free, gram, slope, ill,
+        triangle, rotated, order, projection, rank_deficient,
+    )  # fmt: skip
+
+
+def _orthogonalize(rows, residual, free, lengths):
+    scaled = jnp.where(free, rows.T / lengths, 0.0)
+    triangle, rotated, order = pivoted_qr(scaled, residual)
+    rank = numerical_rank(triangle, len(residual))
+    within = jnp.arange(len(free)) < rank
+    projection = jnp.sum(jnp.where(within, rotated, 0.0) ** 2)
+    return triangle, rotated, order, projection, rank < jnp.sum(free)
+
+
+def damped_step(model: Linearization, damping: Array, scale: Array) -> Array:
+    """Scaled step u that minimises ½‖r + J u‖² + ½ damping ‖scale·u‖²; (n,)."""
+    penalty = damping * scale * scale
+    lower, _ = cholesky(model.gram + jnp.diag(jnp.where(model.free, penalty, 1.0)))
+    fast = -solve_upper(lower.T, solve_lower(lower, model.slope))
+    operands = (model.triangle, model.rotated, model.order, penalty)
+    step = lax.cond(model.ill, lambda: _damped_step_by_qr(*operands), lambda: fast)
+    return jnp.where(model.free, step, 0.0)
+
+
+def _damped_step_by_qr(triangle, rotated, order, penalty):
+    n = len(order)
+    rows = jnp.concatenate([triangle, jnp.diag(jnp.sqrt(penalty[order]))])
+    again = pivoted_qr(rows, jnp.concatenate([rotated, jnp.zeros_like(rotated)]))
+    diagonal = jnp.diagonal(again.triangle)
+    usable = jnp.where(jnp.diagonal(again.triangle) > 0, diagonal, 1.0)
+    upper = again.triangle + jnp.diag(usable - diagonal)
+    solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
+    return jnp.zeros(n, rotated.dtype).at[order[again.order]].set(solved)
+
+
+def predicted_reduction(model: Linearization, step: Array) -> Array:
+    """Decrease of the cost that the model promises for a scaled step."""
+    curved = jnp.dot(model.gram, step, precision=HIGHEST)
+    by_gram = -jnp.dot(model.slope + 0.5 * curved, step, precision=HIGHEST)
+    image = jnp.dot(model.triangle, step[model.order], precision=HIGHEST)
+    by_qr = -jnp.dot(model.rotated + 0.5 * image, image, precision=HIGHEST)
+    return jnp.where(model.ill, by_qr, by_gram)

@@ -1,0 +1,83 @@
+"""Blocks and buckets: every data set once, little padding, nothing lost."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mvopt.batch import blocks as module
+from mvopt.batch.blocks import blocks, buckets, padded_length
+from mvopt.batch.datasets import of_groups, of_rows
+
+
+def ragged(count=300, seed=5):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 80, count)
+    number = np.repeat(np.arange(count), lengths)
+    total = len(number)
+    values = np.arange(total, dtype=float)
+    return of_groups(
+        pa.table({"id": np.arange(count)}),
+        number,
+        [values, -values],
+        10 * values,
+        1 + values,
+        rng.random(total) < 0.9,
+    )
+
+
+def test_padding_adds_less_than_a_quarter_and_has_few_lengths():
+    lengths = np.arange(1, 5000)
+    padded = padded_length(lengths)
+    assert (padded >= lengths).all()
+    assert padded[7:].max() < 1.25 * 5000
+    assert (padded[7:] < 1.25 * lengths[7:]).all()
+    assert np.unique(padded)[:12].tolist() == [4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40]
+    assert (padded_length(padded) == padded).all()
+
+
+def test_every_data_set_is_in_one_bucket_with_its_points(monkeypatch):
+    monkeypatch.setattr(module, "_POINTS_A_BLOCK", 1000)
+    data = ragged()
+    seen, count = [], 0
+    for block in blocks(data):
+        count += 1
+        for bucket in buckets(data, block):
+            assert set(bucket.index) <= set(block)
+            seen += bucket.index.tolist()
+            assert bucket.x.shape == (len(bucket.index), 2, bucket.y.shape[1])
+            for row, number in enumerate(bucket.index):
+                points = slice(data.offsets[number], data.offsets[number + 1])
+                used = bucket.mask[row]
+                expected = data.mask[points]
+                assert used.sum() == expected.sum()
+                assert bucket.y[row, used].tolist() == data.y[points][expected].tolist()
+                assert bucket.sigma[row, used].tolist() == data.sigma[points][expected].tolist()
+                assert bucket.x[row][:, used].tolist() == data.x[:, points][:, expected].tolist()
+                assert np.isin(bucket.y[row], data.y[points]).all()
+    assert count > 10
+    assert sorted(seen) == list(range(len(data)))
+
+
+def test_blocks_cover_the_data_sets_in_order(monkeypatch):
+    monkeypatch.setattr(module, "_DATA_SETS_A_BLOCK", 7)
+    found = list(blocks(ragged(100)))
+    assert [number for block in found for number in block] == list(range(100))
+    assert max(len(block) for block in found) == 7
+
+
+def test_a_data_set_larger_than_a_block_has_one_of_its_own(monkeypatch):
+    monkeypatch.setattr(module, "_POINTS_A_BLOCK", 3)
+    assert [len(block) for block in blocks(ragged(4))] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_rows_are_not_copied_through_an_index_nor_padded_where_x_is_shared(shared):
+    y = np.arange(15.0).reshape(3, 5)
+    x = np.arange(5.0)[None] if shared else np.stack([y])
+    data = of_rows(pa.table({"id": [1, 2, 3]}), x, y, None, None)
+    (block,) = blocks(data)
+    (bucket,) = buckets(data, block)
+    assert bucket.y.shape == ((3, 5) if shared else (3, 6))
+    assert bucket.x.shape == ((5,) if shared else (3, 6))
+    assert bucket.mask.sum() == 15
+    assert np.shares_memory(bucket.y, y) == shared

@@ -75,6 +75,19 @@ class Linearization(NamedTuple):
     order: Array  # (n,) int32, column order, if ill
     projection: Array  # (), ‖P r‖², P the projector on the range of J
     rank_deficient: Array  # () bool
+    finite: Array  # () bool: residual and Jacobian are finite
+
+    def norm(self) -> Array:
+        """‖r‖."""
+        return jnp.sqrt(2 * self.cost)
+
+    def offset(self) -> Array:
+        """‖P r‖: how much of the residual a step could remove."""
+        return jnp.sqrt(self.projection)
+
+    def size(self) -> Array:
+        """Sum of ‖J_j x_j‖: the magnitude whose rounding limits the residual."""
+        return jnp.sum(self.lengths * jnp.abs(self.params))
 
 
 def evaluate(problem: LeastSquaresProblem, params: Array) -> tuple[Array, Array]:
@@ -106,6 +119,7 @@ def unevaluated(params: Array) -> Linearization:
         order=jnp.arange(n, dtype=jnp.int32),
         projection=infinite,
         rank_deficient=jnp.zeros((), bool),
+        finite=jnp.zeros((), bool),
     )
 
 
@@ -143,6 +157,7 @@ def linearize(
     return Linearization(
         params, cost, gradient, lengths, free, gram, slope, ill,
         triangle, rotated, order, projection, rank_deficient,
+        jnp.isfinite(cost) & jnp.isfinite(gram).all(),
     )  # fmt: skip
 
 
@@ -158,11 +173,40 @@ def _orthogonalize(rows, residual, free, lengths):
 def damped_step(model: Linearization, damping: Array, scale: Array) -> Array:
     """Scaled step u that minimises ½‖r + J u‖² + ½ damping ‖scale·u‖²; (n,)."""
     penalty = damping * scale * scale
-    lower, _ = cholesky(model.gram + jnp.diag(jnp.where(model.free, penalty, 1.0)))
-    fast = -solve_upper(lower.T, solve_lower(lower, model.slope))
+    fast = _normal_step(model, penalty, ~model.free, jnp.zeros_like(scale))
     operands = (model.triangle, model.rotated, model.order, penalty)
     step = lax.cond(model.ill, lambda: _damped_step_by_qr(*operands), lambda: fast)
     return jnp.where(model.free, step, 0.0)
+
+
+def bounded_step(
+    problem: LeastSquaresProblem, model: Linearization, damping: Array, scale: Array
+) -> Array:
+    """`damped_step` kept inside the box: what hits a bound stays there, the rest is solved again.
+
+    Two rounds; what still crosses a bound after them is clipped, and meets the damping if the
+    cost does not like it.
+    """
+    step = damped_step(model, damping, scale)
+    if problem.lower is None:
+        return step
+    penalty = damping * scale * scale
+    inside = (problem.clip(model.params + step / model.lengths) - model.params) * model.lengths
+    for _ in range(2):
+        held = (inside != step) | ~model.free
+        step = jnp.where(held, inside, _normal_step(model, penalty, held, inside))
+        inside = (problem.clip(model.params + step / model.lengths) - model.params) * model.lengths
+    return inside
+
+
+def _normal_step(model: Linearization, penalty: Array, held: Array, held_step: Array) -> Array:
+    """Damped step of the parameters that are not held, by normal equations."""
+    held_step = jnp.where(held, held_step, 0.0)
+    slope = model.slope + jnp.dot(model.gram, held_step, precision=HIGHEST)
+    moving = ~(held[:, None] | held[None, :])
+    matrix = jnp.where(moving, model.gram, 0.0) + jnp.diag(jnp.where(held, 1.0, penalty))
+    lower, _ = cholesky(matrix)
+    return -solve_upper(lower.T, solve_lower(lower, jnp.where(held, 0.0, slope)))
 
 
 def _damped_step_by_qr(triangle, rotated, order, penalty):
@@ -170,7 +214,7 @@ def _damped_step_by_qr(triangle, rotated, order, penalty):
     rows = jnp.concatenate([triangle, jnp.diag(jnp.sqrt(penalty[order]))])
     again = pivoted_qr(rows, jnp.concatenate([rotated, jnp.zeros_like(rotated)]))
     diagonal = jnp.diagonal(again.triangle)
-    usable = jnp.where(jnp.diagonal(again.triangle) > 0, diagonal, 1.0)
+    usable = jnp.where(diagonal > 0, diagonal, 1.0)
     upper = again.triangle + jnp.diag(usable - diagonal)
     solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
     return jnp.zeros(n, rotated.dtype).at[order[again.order]].set(solved)

@@ -13,6 +13,9 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.linalg.cholesky import UNROLL_LIMIT
 
+# Accelerators multiply float32 matrices in reduced precision unless told not to.
+HIGHEST = lax.Precision.HIGHEST
+
 
 class PivotedQR(NamedTuple):
     """A[:, order] = Q R and Qᵀb, without Q.

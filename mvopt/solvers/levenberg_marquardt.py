@@ -1,9 +1,8 @@
-"""Levenberg–Marquardt: Gauss–Newton steps shortened by a damping that follows their success.
+"""Levenberg–Marquardt in the trust-region form of Moré (1978).
 
-At each point the step minimises ½‖r + J δ‖² + ½ λ‖D δ‖² (Levenberg 1944, Marquardt 1963). D holds
-the largest norm each column of J has had so far (Moré 1978), which makes the iterates independent
-of the units of the parameters. λ follows the ratio of the actual to the predicted decrease by the
-rule of Nielsen (1999, IMM-REP-1999-05, eq. 2.4–2.5).
+At each point the step minimises the Gauss–Newton model ½‖r + J δ‖² within ‖D δ‖ ≤ Δ. D holds the
+largest norm that each column of J has had so far, which makes the iterates independent of the
+units of the parameters. The radius Δ follows the ratio of the actual to the predicted decrease.
 """
 
 from typing import NamedTuple
@@ -15,24 +14,26 @@ from mvopt._types import Array, Status
 from mvopt.solvers.linearization import (
     LeastSquaresProblem,
     Linearization,
-    bounded_step,
     evaluate,
     linearize,
     predicted_reduction,
     projected_gradient,
     unevaluated,
 )
+from mvopt.solvers.trust_region import bounded_step, trust_region_step
 
 
 class LevenbergMarquardtState(NamedTuple):
-    """Model at the best point, the trial after it, and the damping that chose the trial."""
+    """Model at the best point, the trial after it, and the region that the trial is from."""
 
     model: Linearization
-    trial: Array
+    trial: Array  # (n,)
     predicted: Array  # (), decrease that the model promises at the trial
-    damping: Array  # ()
-    growth: Array  # (), factor of the damping after the next rejection
+    length: Array  # (), ‖D δ‖ of the step to the trial
+    radius: Array  # (), Δ
+    damping: Array  # (), λ of that step, zero inside the region
     scale: Array  # (n,), D
+    rejected: Array  # () bool: the step before was rejected
     status: Array  # () int32
 
     @property
@@ -54,14 +55,14 @@ class LevenbergMarquardtState(NamedTuple):
 class LevenbergMarquardt(NamedTuple):
     """The default of `least_squares` and `curve_fit`.
 
-    damping: first λ, relative to the squared column norms of J.
+    radius: first Δ as a multiple of ‖D x‖ at the start.
     gtol: converged when the part of the residual that a step could still remove, ‖P r‖, is below
     gtol·‖r‖ (the relative offset of Bates and Watts 1981); None: eps^0.6.
     xtol: …or below xtol times the sum of ‖J_j x_j‖, where a step is lost in the rounding of the
     params; None: 8 eps.
     """
 
-    damping: float | Array = 1e-3
+    radius: float | Array = 1.0
     gtol: float | Array | None = None
     xtol: float | Array | None = None
 
@@ -72,9 +73,11 @@ class LevenbergMarquardt(NamedTuple):
             model=unevaluated(params),
             trial=params,
             predicted=jnp.zeros((), dtype),
-            damping=jnp.asarray(self.damping, dtype),
-            growth=jnp.full((), 2, dtype),
+            length=jnp.zeros((), dtype),
+            radius=jnp.asarray(self.radius, dtype),
+            damping=jnp.zeros((), dtype),
             scale=jnp.zeros_like(params),
+            rejected=jnp.zeros((), bool),
             status=jnp.full((), Status.RUNNING, jnp.int32),
         )
 
@@ -88,7 +91,7 @@ class LevenbergMarquardt(NamedTuple):
         state: LevenbergMarquardtState,
         evaluation: tuple[Array, Array],
     ) -> LevenbergMarquardtState:
-        """Accept or reject the trial, adapt the damping, choose the next trial."""
+        """Accept or reject the trial, adapt the region, choose the next trial."""
         eps = jnp.finfo(state.trial.dtype).eps
         old = state.model
         first = jnp.isinf(old.cost)
@@ -100,21 +103,36 @@ class LevenbergMarquardt(NamedTuple):
         accept = new.finite & (new.cost < threshold) & (~blind | (new.projection < old.projection))
         model = _tree.where(accept, new, old)
 
-        ratio = jnp.where(first | blind, 1.0, (old.cost - new.cost) / state.predicted)
-        shrink = jnp.where(first, 1.0, jnp.maximum(1 / 9, 1 - (2 * ratio - 1) ** 3))
-        damping = state.damping * jnp.where(accept, shrink, state.growth)
         scale = jnp.where(accept, jnp.maximum(state.scale, model.lengths), state.scale)
-        step = bounded_step(problem, model, damping, scale / model.lengths)
+        ratio = jnp.where(blind, 1.0, (old.cost - new.cost) / state.predicted)
+        radius = jnp.where(first, self._first_radius(model, scale), self._radius(state, ratio))
+        step, damping = trust_region_step(model, scale / model.lengths, radius, state.damping)
+        step = bounded_step(problem, model, step, damping * (scale / model.lengths) ** 2)
         trial = problem.clip(model.params + step / model.lengths)
         return LevenbergMarquardtState(
             model=model,
             trial=trial,
             predicted=predicted_reduction(model, step),
+            length=jnp.sqrt(jnp.sum((scale / model.lengths * step) ** 2)),
+            radius=radius,
             damping=damping,
-            growth=jnp.where(accept, 2.0, 2 * state.growth).astype(damping.dtype),
             scale=scale,
+            rejected=~accept,
             status=self._status(model, trial, first & ~new.finite, blind & ~accept),
         )
+
+    def _first_radius(self, model: Linearization, scale: Array) -> Array:
+        length = jnp.sqrt(jnp.sum((scale * model.params) ** 2))
+        return self.radius * jnp.where(length > 0, length, model.norm())
+
+    def _radius(self, state: LevenbergMarquardtState, ratio: Array) -> Array:
+        """Half the step's length after a poor step, a quarter after two; twice Δ after a good one.
+
+        A ratio that is NaN (a trial where the residual is not defined) counts as poor.
+        """
+        shorter = jnp.where(state.rejected, 0.25, 0.5) * state.length
+        longer = jnp.where((ratio > 0.75) & (state.damping > 0), 2.0, 1.0) * state.radius
+        return jnp.where(ratio >= 0.25, longer, shorter)
 
     def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
         eps = jnp.finfo(trial.dtype).eps

@@ -15,10 +15,10 @@ from jax import lax
 
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import numerical_rank, pivoted_qr
-from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
+from mvopt.linalg.triangular import solve_lower
 
-HIGHEST = lax.Precision.HIGHEST
+
 
 
 class LeastSquaresProblem(NamedTuple):
@@ -168,56 +168,6 @@ def _orthogonalize(rows, residual, free, lengths):
     within = jnp.arange(len(free)) < rank
     projection = jnp.sum(jnp.where(within, rotated, 0.0) ** 2)
     return triangle, rotated, order, projection, rank < jnp.sum(free)
-
-
-def damped_step(model: Linearization, damping: Array, scale: Array) -> Array:
-    """Scaled step u that minimises ½‖r + J u‖² + ½ damping ‖scale·u‖²; (n,)."""
-    penalty = damping * scale * scale
-    fast = _normal_step(model, penalty, ~model.free, jnp.zeros_like(scale))
-    operands = (model.triangle, model.rotated, model.order, penalty)
-    step = lax.cond(model.ill, lambda: _damped_step_by_qr(*operands), lambda: fast)
-    return jnp.where(model.free, step, 0.0)
-
-
-def bounded_step(
-    problem: LeastSquaresProblem, model: Linearization, damping: Array, scale: Array
-) -> Array:
-    """`damped_step` kept inside the box: what hits a bound stays there, the rest is solved again.
-
-    Two rounds; what still crosses a bound after them is clipped, and meets the damping if the
-    cost does not like it.
-    """
-    step = damped_step(model, damping, scale)
-    if problem.lower is None:
-        return step
-    penalty = damping * scale * scale
-    inside = (problem.clip(model.params + step / model.lengths) - model.params) * model.lengths
-    for _ in range(2):
-        held = (inside != step) | ~model.free
-        step = jnp.where(held, inside, _normal_step(model, penalty, held, inside))
-        inside = (problem.clip(model.params + step / model.lengths) - model.params) * model.lengths
-    return inside
-
-
-def _normal_step(model: Linearization, penalty: Array, held: Array, held_step: Array) -> Array:
-    """Damped step of the parameters that are not held, by normal equations."""
-    held_step = jnp.where(held, held_step, 0.0)
-    slope = model.slope + jnp.dot(model.gram, held_step, precision=HIGHEST)
-    moving = ~(held[:, None] | held[None, :])
-    matrix = jnp.where(moving, model.gram, 0.0) + jnp.diag(jnp.where(held, 1.0, penalty))
-    lower, _ = cholesky(matrix)
-    return -solve_upper(lower.T, solve_lower(lower, jnp.where(held, 0.0, slope)))
-
-
-def _damped_step_by_qr(triangle, rotated, order, penalty):
-    n = len(order)
-    rows = jnp.concatenate([triangle, jnp.diag(jnp.sqrt(penalty[order]))])
-    again = pivoted_qr(rows, jnp.concatenate([rotated, jnp.zeros_like(rotated)]))
-    diagonal = jnp.diagonal(again.triangle)
-    usable = jnp.where(diagonal > 0, diagonal, 1.0)
-    upper = again.triangle + jnp.diag(usable - diagonal)
-    solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
-    return jnp.zeros(n, rotated.dtype).at[order[again.order]].set(solved)
 
 
 def predicted_reduction(model: Linearization, step: Array) -> Array:

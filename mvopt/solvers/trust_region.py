@@ -1,0 +1,119 @@
+"""The step of a Gauss–Newton model within a trust region: Moré's form of Levenberg–Marquardt.
+
+Minimise ½‖r + J δ‖² subject to ‖D δ‖ ≤ Δ. The solution is the undamped step if that is short
+enough, else (JᵀJ + λD²) δ = −Jᵀr with the λ at which ‖D δ‖ = Δ. λ is found by the iteration of
+Hebden (1973) and Moré (1978, "The Levenberg–Marquardt algorithm", eq. 5.5), which converges so fast
+that a fixed number of rounds serves: no lane waits for another.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+from mvopt.linalg.cholesky import cholesky
+from mvopt.linalg.qr import HIGHEST, pivoted_qr
+from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.solvers.linearization import LeastSquaresProblem, Linearization
+
+# With two rounds 53 of the 54 NIST starts are solved, with three and more all.
+_ROUNDS = 3
+# A step is as good as on the boundary of the region within this share of the radius (Moré 1978).
+_SLACK = 1.1
+
+
+def trust_region_step(
+    model: Linearization, scale: Array, radius: Array, damping: Array
+) -> tuple[Array, Array]:
+    """Scaled step u (n,) with ‖scale·u‖ about `radius` or less, and the damping λ it took.
+
+    scale: D relative to the column norms. damping: the λ of the step before, a first guess.
+    """
+    fast = _search(_normal_solve, (model.gram, model.slope, model.free), model, scale, radius, damping)
+    operands = (model.triangle, model.rotated, model.order)
+    step, damping = lax.cond(
+        model.ill,
+        lambda: _search(_orthogonal_solve, operands, model, scale, radius, damping),
+        lambda: fast,
+    )
+    return jnp.where(model.free, step, 0.0), damping
+
+
+def _search(solve, operands, model, scale, radius, damping):
+    def measure(damping):
+        step, curvature = solve(operands, damping * scale * scale, scale)
+        return step, jnp.sqrt(jnp.sum((scale * step) ** 2)), curvature
+
+    def correction(length, curvature):
+        return (length - radius) / radius * length * length / curvature
+
+    undamped, length, curvature = measure(jnp.zeros_like(damping))
+    inside = length <= _SLACK * radius
+    ceiling = jnp.sqrt(jnp.sum((model.slope / scale) ** 2)) / radius
+    newton = correction(length, curvature)
+    first = jnp.maximum(jnp.where(jnp.isfinite(newton), newton, 0.0), damping)
+    damping = jnp.clip(first, jnp.finfo(damping.dtype).eps * ceiling, ceiling)
+
+    def improve(_, carry):
+        damping, length, curvature, _ = carry
+        better = damping + correction(length, curvature)
+        good = jnp.isfinite(better) & (jnp.abs(length - radius) > 0.1 * radius)
+        damping = jnp.where(good, jnp.clip(better, 1e-3 * damping, ceiling), damping)
+        step, length, curvature = measure(damping)
+        return damping, length, curvature, step
+
+    step, length, curvature = measure(damping)
+    carry = (damping, length, curvature, step)
+    for k in range(_ROUNDS - 1):
+        carry = improve(k, carry)
+    damping, length, _, step = carry
+    step = step * jnp.minimum(1.0, radius / jnp.where(length > 0, length, 1.0))
+    return jnp.where(inside, undamped, step), jnp.where(inside, 0.0, damping)
+
+
+def _normal_solve(operands, penalty, scale):
+    """u = −(G + penalty)⁻¹ slope, and ‖L⁻¹ scale² u‖² with G + penalty = L Lᵀ."""
+    gram, slope, free = operands
+    lower, _ = cholesky(gram + jnp.diag(jnp.where(free, penalty, 1.0)))
+    step = -solve_upper(lower.T, solve_lower(lower, slope))
+    return step, jnp.sum(solve_lower(lower, scale * scale * step) ** 2)
+
+
+def _orthogonal_solve(operands, penalty, scale):
+    """The same from R and Qᵀr, by a QR of R on top of the square root of the penalty."""
+    triangle, rotated, order = operands
+    rows = jnp.concatenate([triangle, jnp.diag(jnp.sqrt(penalty[order]))])
+    again = pivoted_qr(rows, jnp.concatenate([rotated, jnp.zeros_like(rotated)]))
+    diagonal = jnp.diagonal(again.triangle)
+    upper = again.triangle + jnp.diag(jnp.where(diagonal > 0, 0.0, 1.0))
+    solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
+    columns = order[again.order]
+    step = jnp.zeros_like(solved).at[columns].set(solved)
+    image = solve_lower(upper.T, (scale * scale * step)[columns])
+    return step, jnp.sum(image**2)
+
+
+def bounded_step(
+    problem: LeastSquaresProblem, model: Linearization, step: Array, penalty: Array
+) -> Array:
+    """A scaled step kept inside the box: what hits a bound stays there, the rest is solved again.
+
+    Two rounds; what still crosses a bound after them is clipped.
+    """
+    if problem.lower is None:
+        return step
+    inside = _clipped(problem, model, step)
+    for _ in range(2):
+        held = (inside != step) | ~model.free
+        fixed = jnp.where(held, inside, 0.0)
+        slope = model.slope + jnp.dot(model.gram, fixed, precision=HIGHEST)
+        moving = ~(held[:, None] | held[None, :])
+        operands = (jnp.where(moving, model.gram, 0.0), jnp.where(held, 0.0, slope), ~held)
+        solved, _ = _normal_solve(operands, penalty, jnp.ones_like(step))
+        step = jnp.where(held, inside, solved)
+        inside = _clipped(problem, model, step)
+    return inside
+
+
+def _clipped(problem, model, step):
+    trial = problem.clip(model.params + step / model.lengths)
+    return (trial - model.params) * model.lengths

@@ -13,6 +13,7 @@ number of lanes.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -55,14 +56,12 @@ def drive(
     one row of it. Returns the outcomes and the number of loop iterations, (): the work done is
     that number times `lanes`.
     """
-    size, _ = starts.shape
+    size = starts.shape[0]
     lanes = min(lanes, size)
     count = jnp.asarray(size if count is None else count, jnp.int32)
-    lane_numbers = jnp.arange(lanes, dtype=jnp.int32)
 
-    def load(index: Array) -> tuple[Any, Any]:
-        rows, params = _tree.take_lanes((data, starts), index)
-        return rows, over_lanes(lambda row, x: solver.init(problem_of(row), x))(rows, params)
+    def begin(row, params):
+        return solver.init(problem_of(row), params)
 
     def evaluate(row, state):
         return solver.evaluate(problem_of(row), state.trial)
@@ -75,42 +74,52 @@ def drive(
         status = jnp.where(out_of_budget, Status.MAX_STEPS, status)
         return state, Outcome(state.params, state.value, state.optimality, status, num_steps)
 
-    def refill(lane: _Lanes, done: Array, taken: Array) -> tuple[_Lanes, Array]:
-        order = taken + jnp.cumsum(done, dtype=jnp.int32) - 1
-        problem = jnp.where(done, jnp.minimum(order, size), lane.problem)
-        rows, fresh = load(jnp.minimum(problem, size - 1))
-        kept = (lane.data, lane.state, lane.num_steps)
-        row, state, num_steps = _tree.where(done, (rows, fresh, jnp.zeros_like(kept[2])), kept)
-        return _Lanes(problem, row, state, num_steps), taken + jnp.sum(done, dtype=jnp.int32)
+    def refill(lane: _Lanes, free: Array, taken: Array) -> _Lanes:
+        order = taken + jnp.cumsum(free, dtype=jnp.int32) - 1
+        problem = jnp.where(free, jnp.where(order < count, order, size), lane.problem)
+        row, params = _tree.take_lanes((data, starts), jnp.minimum(problem, size - 1))
+        fresh = _Lanes(problem, row, over_lanes(begin)(row, params), jnp.zeros_like(problem))
+        return _tree.where(free, fresh, lane)
 
     def body(carry):
         lane, evaluation, taken, outcome, iterations = carry
         state, now = over_lanes(advance)(lane.data, lane.state, evaluation, lane.num_steps)
         lane = lane._replace(state=state, num_steps=now.num_steps)
-        done = (now.status != Status.RUNNING) & (lane.problem < count)
+        idle = lane.problem >= count
+        free = (now.status != Status.RUNNING) | idle
 
         def store_and_refill():
-            stored = _tree.put_lanes(outcome, jnp.where(done, lane.problem, size), now)
-            if size == lanes:  # the queue is empty from the start
-                emptied = lane._replace(problem=jnp.where(done, size, lane.problem))
-                return emptied, taken, stored
-            return *refill(lane, done, taken), stored
+            stored = _tree.put_lanes(outcome, jnp.where(free & ~idle, lane.problem, size), now)
+            return refill(lane, free, taken), taken + jnp.sum(free, dtype=jnp.int32), stored
 
         lane, taken, outcome = lax.cond(
-            done.any(), store_and_refill, lambda: (lane, taken, outcome)
+            (free & ((taken < count) | ~idle)).any(),
+            store_and_refill,
+            lambda: (lane, taken, outcome),
         )
-        evaluation = over_lanes(evaluate)(lane.data, lane.state)
-        return lane, evaluation, taken, outcome, iterations + 1
+        return lane, over_lanes(evaluate)(lane.data, lane.state), taken, outcome, iterations + 1
 
-    rows, states = load(lane_numbers)
-    blank = Outcome(
-        starts,
-        jnp.full(size, jnp.nan, starts.dtype),
-        jnp.full(size, jnp.nan, starts.dtype),
-        jnp.zeros(size, jnp.int32),
-        jnp.zeros(size, jnp.int32),
+    # All lanes are idle at first: the first round of the loop loads them.
+    row = jax.tree.map(lambda leaf: jnp.zeros((*leaf.shape[1:], lanes), leaf.dtype), data)
+    params = jnp.zeros((starts.shape[1], lanes), starts.dtype)
+    state = _blank(jax.eval_shape(over_lanes(begin), row, params))
+    evaluation = _blank(jax.eval_shape(over_lanes(evaluate), row, state))
+    idle = jnp.full(lanes, size, jnp.int32)
+    nothing = jnp.zeros(size, jnp.int32)
+    unknown = jnp.full(size, jnp.nan, starts.dtype)
+    carry = lax.while_loop(
+        lambda carry: (carry[2] < count) | (carry[0].problem < count).any(),
+        body,
+        (
+            _Lanes(idle, row, state, jnp.zeros_like(idle)),
+            evaluation,
+            jnp.int32(0),
+            Outcome(starts, unknown, unknown, nothing, nothing),
+            jnp.int32(0),
+        ),
     )
-    first = _Lanes(lane_numbers, rows, states, jnp.zeros(lanes, jnp.int32))
-    carry = (first, over_lanes(evaluate)(rows, states), jnp.int32(lanes), blank, jnp.int32(0))
-    carry = lax.while_loop(lambda c: (c[0].problem < count).any(), body, carry)
-    return carry[3], carry[4]
+    return carry[3], carry[4] - 1
+
+
+def _blank(shapes: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

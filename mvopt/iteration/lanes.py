@@ -196,6 +196,50 @@ def _cond(equation, values, lanes):
     return lax.cond(predicate.any(), both, lambda: branch(0))
 
 
+def _scan(equation, values, lanes):
+    inner, length = equation.params["jaxpr"], equation.params["length"]
+    body = getattr(inner, "jaxpr", inner)
+    # The parameters that count constants and carries differ between versions of JAX; the shapes
+    # do not: a carry leaves the loop as it leaves the body, and only xs lose an axis on entry.
+    num_carry = sum(a.aval.shape == b.aval.shape for a, b in zip(equation.outvars, body.outvars))
+    num_xs = sum(a.aval.shape != b.aval.shape for a, b in zip(equation.invars, body.invars))
+    num_consts = len(values) - num_carry - num_xs
+    consts, xs = values[:num_consts], values[num_consts + num_carry :]
+    carry = values[num_consts : num_consts + num_carry]
+    mapped = [flag for _, flag in carry]
+
+    def advance(carry, slices):
+        args = [*consts, *zip(carry, mapped, strict=True)]
+        args += [(x, flag) for x, (_, flag) in zip(slices, xs, strict=True)]
+        return _replay(inner, args, lanes)
+
+    def starts():
+        return [_spread(v, lanes) if flag else v[0] for v, flag in zip(carry, mapped, strict=True)]
+
+    def becomes_mapped():
+        found: list[bool] = []
+        one = [jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x, _ in xs]
+        jax.eval_shape(lambda c, x: found.extend(f for _, f in advance(c, x)), starts(), one)
+        return [old or new for old, new in zip(mapped, found, strict=False)]
+
+    # A loop counter is the same in every lane and must stay so, or indexing by it is a gather.
+    while (grown := becomes_mapped()) != mapped:
+        mapped = grown
+
+    def step(carry, slices):
+        out = advance(carry, slices)
+        kept = zip(out, mapped, strict=False)
+        carry = [_spread(value, lanes) if flag else value[0] for value, flag in kept]
+        return carry, [_spread(value, lanes) for value in out[num_carry:]]
+
+    stop, ys = lax.scan(
+        step, starts(), [x for x, _ in xs], length=length, reverse=equation.params["reverse"]
+    )
+    return [
+        x if flag else _spread((x, False), lanes) for x, flag in zip(stop, mapped, strict=True)
+    ] + ys
+
+
 _RULES: dict[str, Callable[..., list[Array]]] = {
     "broadcast_in_dim": _broadcast_in_dim,
     "concatenate": _with_params(),
@@ -204,6 +248,7 @@ _RULES: dict[str, Callable[..., list[Array]]] = {
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
     "reshape": _with_params(new_sizes=lambda sizes, _, lanes: (*sizes, lanes)),
+    "scan": _scan,
     "slice": _with_params(
         start_indices=lambda start, *_: (*start, 0),
         limit_indices=lambda limit, _, lanes: (*limit, lanes),

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
-from mvopt.linalg.cholesky import UNROLL_LIMIT
 
 # Accelerators multiply float32 matrices in reduced precision unless told not to.
 HIGHEST = lax.Precision.HIGHEST
@@ -59,12 +58,7 @@ def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
         jnp.zeros(n, jnp.int32),
         jnp.ones(n, bool),
     )
-    if n <= UNROLL_LIMIT:
-        for k in range(n):
-            carry = eliminate(k, carry)
-    else:
-        carry = lax.fori_loop(0, n, eliminate, carry)
-    _, _, rows, rotated, order, _ = carry
+    _, _, rows, rotated, order, _ = lax.fori_loop(0, n, eliminate, carry)
     return PivotedQR(rows[:, order], rotated, order)
 
 

@@ -136,7 +136,7 @@ def linearize(
     residual, rows = evaluation
     cost = 0.5 * jnp.dot(residual, residual, precision=HIGHEST)
     gradient = jnp.dot(rows, residual, precision=HIGHEST)
-    gram = jnp.dot(rows, rows.T, precision=HIGHEST)
+    gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     free = problem.free(params, gradient)
     diagonal = jnp.diagonal(gram)
     lengths = jnp.where(free & (diagonal > 0), jnp.sqrt(diagonal), 1.0)

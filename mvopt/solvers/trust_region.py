@@ -39,34 +39,29 @@ def trust_region_step(
 
 
 def _search(solve, operands, model, scale, radius, damping):
-    def measure(damping):
-        step, curvature = solve(operands, damping * scale * scale, scale)
-        return step, jnp.sqrt(jnp.sum((scale * step) ** 2)), curvature
-
-    def correction(length, curvature):
-        return (length - radius) / radius * length * length / curvature
-
-    undamped, length, curvature = measure(jnp.zeros_like(damping))
-    inside = length <= _SLACK * radius
     ceiling = jnp.sqrt(jnp.sum((model.slope / scale) ** 2)) / radius
-    newton = correction(length, curvature)
-    first = jnp.maximum(jnp.where(jnp.isfinite(newton), newton, 0.0), damping)
-    damping = jnp.clip(first, jnp.finfo(damping.dtype).eps * ceiling, ceiling)
+    floor = jnp.finfo(damping.dtype).eps * ceiling
+    guess = damping
 
-    def improve(_, carry):
-        damping, length, curvature, _ = carry
-        better = damping + correction(length, curvature)
-        good = jnp.isfinite(better) & (jnp.abs(length - radius) > 0.1 * radius)
-        damping = jnp.where(good, jnp.clip(better, 1e-3 * damping, ceiling), damping)
-        step, length, curvature = measure(damping)
-        return damping, length, curvature, step
+    def improve(k, carry):
+        """Measure the step at `damping`, then correct it; the first round is undamped."""
+        damping, undamped, inside, _ = carry
+        step, curvature = solve(operands, damping * scale * scale, scale)
+        length = jnp.sqrt(jnp.sum((scale * step) ** 2))
+        undamped = jnp.where(k == 0, step, undamped)
+        inside = jnp.where(k == 0, length <= _SLACK * radius, inside)
+        better = damping + (length - radius) / radius * length * length / curvature
+        better = jnp.where(jnp.isfinite(better), better, damping)
+        lowest = jnp.where(k == 0, jnp.maximum(guess, floor), 1e-3 * damping)
+        close = (k > 0) & (jnp.abs(length - radius) <= 0.1 * radius)
+        corrected = jnp.where(close, damping, jnp.clip(better, lowest, ceiling))
+        shrunk = step * jnp.minimum(1.0, radius / jnp.where(length > 0, length, 1.0))
+        last = k == _ROUNDS
+        return jnp.where(last, damping, corrected), undamped, inside, shrunk
 
-    step, length, curvature = measure(damping)
-    carry = (damping, length, curvature, step)
-    for k in range(_ROUNDS - 1):
-        carry = improve(k, carry)
-    damping, length, _, step = carry
-    step = step * jnp.minimum(1.0, radius / jnp.where(length > 0, length, 1.0))
+    zero = jnp.zeros_like(damping)
+    start = (zero, jnp.zeros_like(scale), jnp.zeros((), bool), jnp.zeros_like(scale))
+    damping, undamped, inside, step = lax.fori_loop(0, _ROUNDS + 1, improve, start)
     return jnp.where(inside, undamped, step), jnp.where(inside, 0.0, damping)
 
 

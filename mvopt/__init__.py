@@ -2,8 +2,10 @@
 
 from mvopt._types import Fit, Solution, Status
 from mvopt.least_squares import least_squares
+from mvopt.regression import models
+from mvopt.regression.curve_fit import curve_fit
 from mvopt.solvers import LevenbergMarquardt
 
 __version__ = "0.1.0"
 
-__all__ = ["Fit", "LevenbergMarquardt", "Solution", "Status", "least_squares"]
+__all__ = ["Fit", "LevenbergMarquardt", "Solution", "Status", "curve_fit", "least_squares", "models"]

@@ -94,7 +94,7 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
         rows,
         (shared, constants, flat_bounds(bounds, x0, dtype)),
         max_steps=max_steps,
-        lanes=lanes_for(bytes_per_problem(starts, shape.size, rows)),
+        lanes=lanes_for(bytes_per_problem(starts.shape[1], shape.size, dtype, rows)),
         count=count,
     )
     return Solution(
@@ -107,11 +107,10 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
     )
 
 
-def bytes_per_problem(starts: Array, num_residuals: int, rows: list[Array]) -> int:
+def bytes_per_problem(n: int, num_residuals: int, dtype: Any, rows: list[Array]) -> int:
     """Memory that one lane of a Gauss–Newton method goes through in a step."""
-    n = starts.shape[1]
-    numbers = (num_residuals * (n + 1) + 6 * n * n + 12 * n) * starts.dtype.itemsize
-    return numbers + sum(leaf.nbytes // len(leaf) for leaf in rows)
+    numbers = num_residuals * (n + 1) + 6 * n * n + 12 * n
+    return numbers * jnp.dtype(dtype).itemsize + sum(leaf.nbytes // len(leaf) for leaf in rows)
 
 
 def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:

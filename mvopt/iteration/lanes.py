@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from mvopt import _tree
 from mvopt._types import Array
 
 # Rows of a contraction that are summed in one fused expression before the loop goes round.
@@ -62,6 +63,29 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree.structure(shapes).unflatten(out)
 
     return mapped
+
+
+def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:
+    """Map `function` over the leading axis of every leaf of `rows`, `lanes` of them at a time.
+
+    Without leaves there is one row: the result has a leading axis of one.
+    """
+    leaves = jax.tree.leaves(rows)
+    if not leaves:
+        return jax.tree.map(lambda leaf: leaf[None], function(rows))
+    size = leaves[0].shape[0]
+
+    def chunk(rows: Any) -> Any:
+        out = over_lanes(function)(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), rows))
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), out)
+
+    if size <= lanes:
+        return chunk(rows)
+    num_chunks = -(-size // lanes)
+    padded = _tree.pad_rows(rows, num_chunks * lanes)
+    split = jax.tree.map(lambda leaf: leaf.reshape(num_chunks, lanes, *leaf.shape[1:]), padded)
+    out = lax.map(chunk, split)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:size], out)
 
 
 Value = tuple[Array, bool]  # an array, and whether its last axis is the lanes

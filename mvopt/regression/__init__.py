@@ -1,0 +1,1 @@
+"""Fitting curves to data, with uncertainties."""

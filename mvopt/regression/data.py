@@ -1,0 +1,100 @@
+"""One data set made safe to fit: masks, sigmas and missing points turned into weights."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+
+
+class Points(NamedTuple):
+    """Points of one data set; those not used have any finite y, an x of the others, no weight."""
+
+    x: Any
+    y: Array  # (m,)
+    whiten: Array | None  # (m,) reciprocal sigmas, or (m, m), or None: all one
+    used: Array | None  # (m,) bool, or None: all of them
+    usable: Array  # () bool: enough points for the parameters, sigma positive
+
+    @property
+    def num_used(self) -> Array:
+        """Number of points that count, int32 ()."""
+        if self.used is None:
+            return jnp.asarray(self.y.size, jnp.int32)
+        return jnp.sum(self.used, dtype=jnp.int32)
+
+    def residual(self, values: Array) -> Array:
+        """Whitened values − y, (m,): its sum of squares is χ²."""
+        difference = values.reshape(-1) - self.y
+        if self.used is not None:
+            difference = jnp.where(self.used, difference, 0.0)
+        if self.whiten is None:
+            return difference
+        return self.whiten @ difference if self.whiten.ndim == 2 else self.whiten * difference
+
+
+def points_of(x: Any, y: Array, sigma: Array | None, mask: Array | None, num_free: int) -> Points:
+    """Apply mask and sigma; an infinite sigma leaves its point out.
+
+    y (m,) or any shape, `mask` like y, `sigma` like y or (m, m). A covariance matrix that is not
+    positive definite, a sigma that is not positive, or too few points make the data set unusable.
+    """
+    shape, y = y.shape, y.reshape(-1)
+    used = None if mask is None else mask.astype(bool).reshape(-1)
+    matrix = sigma is not None and sigma.ndim == 2 and sigma.shape == (y.size, y.size)
+    matrix = matrix and sigma.shape != shape
+    whiten, valid = None, jnp.asarray(True)
+    if matrix:
+        whiten, valid = _whitening(sigma, used)
+    elif sigma is not None:
+        sigma = jnp.broadcast_to(sigma, shape).reshape(-1)
+        informative = ~jnp.isposinf(sigma)
+        used = informative if used is None else used & informative
+        valid = jnp.all(jnp.where(used, sigma > 0, True))
+        whiten = jnp.where(used, 1 / jnp.where(used & (sigma > 0), sigma, 1.0), 0.0)
+    if used is not None:
+        y = jnp.where(used, y, 0.0)
+        x = _safe(x, shape, used)
+    points = Points(x, y, whiten, used, valid)
+    return points._replace(usable=valid & (points.num_used >= num_free))
+
+
+def _whitening(covariance: Array, used: Array | None) -> tuple[Array, Array]:
+    """L⁻¹ of the used part of C = L Lᵀ, and whether C is positive definite."""
+    unit = jnp.eye(len(covariance), dtype=covariance.dtype)
+    if used is not None:
+        covariance = jnp.where(used[:, None] & used[None, :], covariance, unit)
+    lower = lax.linalg.cholesky(covariance)
+    definite = jnp.isfinite(lower).all()
+    lower = jnp.where(definite, lower, unit)
+    return lax.linalg.triangular_solve(lower, unit, left_side=True, lower=True), definite
+
+
+def _safe(x: Any, shape: tuple[int, ...], used: Array) -> Any:
+    """Replace the x of points left out by that of a used one.
+
+    A model that is NaN there would otherwise spoil the derivatives of the whole data set.
+    """
+    first = jnp.argmax(used)
+
+    def replace(leaf: Array) -> Array:
+        leaf = jnp.asarray(leaf)
+        if leaf.shape[leaf.ndim - len(shape) :] != shape or not shape:
+            return leaf
+        flat = leaf.reshape(*leaf.shape[: leaf.ndim - len(shape)], -1)
+        stand_in = lax.dynamic_index_in_dim(flat, first, -1)
+        return jnp.where(used, flat, stand_in).reshape(leaf.shape)
+
+    return jax.tree.map(replace, x)
+
+
+def check_shape(model: Callable, x: Any, y: Any, params: Any) -> None:
+    """Raise ValueError unless the model returns one value for each y: nothing is broadcast."""
+    shape = jax.eval_shape(model, x, params).shape
+    if shape != y.shape:
+        raise ValueError(
+            f"the model returns shape {shape}, but y has shape {y.shape}: return one value a point"
+        )

@@ -1,0 +1,83 @@
+"""What a fit is worth: covariance of the parameters, standard errors, goodness of fit.
+
+Around the solution the cost is ½‖r + J δ‖², and the covariance of the parameters (JᵀJ)⁻¹, times the
+reduced χ² where the scale of the errors is not known (Bates and Watts 1988, section 1.2.3).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+from mvopt.linalg.cholesky import cholesky
+from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
+from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.solvers.linearization import LeastSquaresProblem, evaluate
+
+
+class Uncertainty(NamedTuple):
+    """Of one fit with n free parameters; infinite where the data do not determine a parameter."""
+
+    inverse: Array  # (n, n), (JᵀJ)⁻¹
+    chi2: Array  # ()
+    rank_deficient: Array  # () bool
+
+
+def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
+    """(JᵀJ)⁻¹ and χ² at the solution; rows of parameters that rest on a bound are infinite."""
+    residual, rows = evaluate(problem, params)
+    free = problem.free(params, jnp.dot(rows, residual, precision=HIGHEST))
+    gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
+    diagonal = jnp.diagonal(gram)
+    used = free & (diagonal > 0)
+    lengths = jnp.where(used, jnp.sqrt(jnp.where(used, diagonal, 1.0)), 1.0)
+    scaled = jnp.where(used[:, None], rows / lengths[:, None], 0.0)
+    both = used[:, None] & used[None, :]
+    gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)
+    lower, pivot = cholesky(gram + jnp.diag(jnp.where(used, 0.0, 1.0)))
+    ill = ~(pivot > jnp.finfo(params.dtype).eps ** 0.5) | (free & ~used).any()
+    unit = jnp.eye(len(params), dtype=params.dtype)
+    root = solve_lower(lower, unit)
+    inverse, undetermined = lax.cond(
+        ill,
+        lambda: _inverse_by_qr(scaled, residual, free),
+        lambda: (jnp.dot(root.T, root, precision=HIGHEST), ~free),
+    )
+    inverse = inverse / (lengths[:, None] * lengths[None, :])
+    infinite = undetermined[:, None] | undetermined[None, :]
+    return Uncertainty(
+        inverse=jnp.where(infinite, jnp.inf, inverse),
+        chi2=jnp.sum(residual * residual),
+        rank_deficient=(undetermined & free).any(),
+    )
+
+
+def _inverse_by_qr(rows: Array, residual: Array, free: Array) -> tuple[Array, Array]:
+    """The inverse on the determined subspace, and which parameters are outside of it.
+
+    With R = [R₁ R₂; 0 0] of rank k the null space is spanned by the columns of [−R₁⁻¹R₂; I]: a
+    parameter with a share in it has no finite variance; the variances of the others are those of
+    R₁ alone.
+    """
+    n = len(free)
+    triangle, _, order = pivoted_qr(rows.T, residual)
+    within = jnp.arange(n) < numerical_rank(triangle, rows.shape[1])
+    corner = jnp.where(within[:, None] & within[None, :], triangle, 0.0)
+    corner = corner + jnp.diag(jnp.where(within, 0.0, 1.0))
+    beyond = jnp.where(within[:, None] & ~within[None, :], triangle, 0.0)
+    null = jnp.where(within[:, None], -solve_upper(corner, beyond), 0.0)
+    share = jnp.sqrt(jnp.sum(null * null, axis=1)) > jnp.finfo(rows.dtype).eps ** 0.25
+    root = solve_upper(corner, jnp.diag(jnp.where(within, 1.0, 0.0).astype(rows.dtype)))
+    inverse = jnp.dot(root, root.T, precision=HIGHEST)
+    back = jnp.zeros(n, jnp.int32).at[order].set(jnp.arange(n, dtype=jnp.int32))
+    return inverse[back][:, back], (~within | share)[back] | ~free
+
+
+def chi2_p_value(chi2: Array, dof: Array) -> Array:
+    """Probability of a χ² at least as large with `dof` degrees of freedom; NaN for none."""
+    positive = dof > 0
+    half = jnp.where(positive, dof, 1) / 2
+    value = jax.scipy.special.gammaincc(half.astype(chi2.dtype), jnp.maximum(chi2, 0.0) / 2)
+    return jnp.where(positive, value, jnp.nan)

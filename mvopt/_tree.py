@@ -51,9 +51,14 @@ def where(condition: Array, on_true: Any, on_false: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), on_true, on_false)
 
 
-def take_lanes(tree: Any, index: Array) -> Any:
-    """Rows `index` of every leaf, (N, ...), as lanes: (..., lanes)."""
-    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf[index], 0, -1), tree)
+def take(tree: Any, index: Array) -> Any:
+    """Rows `index` of every leaf."""
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def to_lanes(rows: Any) -> Any:
+    """Rows, (lanes, ...), as lanes, (..., lanes)."""
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), rows)
 
 
 def put_lanes(tree: Any, index: Array, lanes: Any) -> Any:

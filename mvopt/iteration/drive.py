@@ -35,8 +35,8 @@ class Outcome(NamedTuple):
 
 class _Lanes(NamedTuple):
     problem: Array  # (lanes,) int32, which problem; the queue's length when idle
-    data: Any  # the problems' own data
-    state: Any  # the solver's state
+    rows: Any  # the problems' own data, (lanes, ...)
+    state: Any  # the solver's state, (..., lanes)
     num_steps: Array  # (lanes,) int32
 
 
@@ -60,8 +60,8 @@ def drive(
     lanes = min(lanes, size)
     count = jnp.asarray(size if count is None else count, jnp.int32)
 
-    def begin(row, params):
-        return solver.init(problem_of(row), params)
+    def begin(row, params, state):
+        return solver.init(problem_of(row), params, state)
 
     def evaluate(row, state):
         return solver.evaluate(problem_of(row), state.trial)
@@ -77,48 +77,67 @@ def drive(
     def refill(lane: _Lanes, free: Array, taken: Array) -> _Lanes:
         order = taken + jnp.cumsum(free, dtype=jnp.int32) - 1
         problem = jnp.where(free, jnp.where(order < count, order, size), lane.problem)
-        row, params = _tree.take_lanes((data, starts), jnp.minimum(problem, size - 1))
-        fresh = _Lanes(problem, row, over_lanes(begin)(row, params), jnp.zeros_like(problem))
-        return _tree.where(free, fresh, lane)
+        index = jnp.minimum(problem, size - 1)
+        # Gathering every lane's row again costs less than choosing between old and new ones.
+        rows = _tree.take(data, index)
+        params = jnp.moveaxis(starts[index], 0, -1)
+        state = over_lanes(begin)(_tree.to_lanes(rows), params, lane.state)
+        fresh = (state, jnp.zeros_like(problem))
+        return _Lanes(problem, rows, *_tree.where(free, fresh, (lane.state, lane.num_steps)))
 
     def body(carry):
-        lane, evaluation, taken, outcome, iterations = carry
-        state, now = over_lanes(advance)(lane.data, lane.state, evaluation, lane.num_steps)
+        lane, evaluation, taken, results, iterations = carry
+        rows = _tree.to_lanes(lane.rows)
+        state, now = over_lanes(advance)(rows, lane.state, evaluation, lane.num_steps)
         lane = lane._replace(state=state, num_steps=now.num_steps)
         idle = lane.problem >= count
         free = (now.status != Status.RUNNING) | idle
 
         def store_and_refill():
-            stored = _tree.put_lanes(outcome, jnp.where(free & ~idle, lane.problem, size), now)
+            where = jnp.where(free & ~idle, lane.problem, size)
+            stored = _tree.put_lanes(results, where, _packed(now))
             return refill(lane, free, taken), taken + jnp.sum(free, dtype=jnp.int32), stored
 
-        lane, taken, outcome = lax.cond(
+        lane, taken, results = lax.cond(
             (free & ((taken < count) | ~idle)).any(),
             store_and_refill,
-            lambda: (lane, taken, outcome),
+            lambda: (lane, taken, results),
         )
-        return lane, over_lanes(evaluate)(lane.data, lane.state), taken, outcome, iterations + 1
+        evaluation = over_lanes(evaluate)(_tree.to_lanes(lane.rows), lane.state)
+        return lane, evaluation, taken, results, iterations + 1
 
     # All lanes are idle at first: the first round of the loop loads them.
-    row = jax.tree.map(lambda leaf: jnp.zeros((*leaf.shape[1:], lanes), leaf.dtype), data)
     params = jnp.zeros((starts.shape[1], lanes), starts.dtype)
-    state = _blank(jax.eval_shape(over_lanes(begin), row, params))
-    evaluation = _blank(jax.eval_shape(over_lanes(evaluate), row, state))
+    state = _blank(jax.eval_shape(over_lanes(solver.blank), params))
     idle = jnp.full(lanes, size, jnp.int32)
-    nothing = jnp.zeros(size, jnp.int32)
+    rows = _tree.take(data, jnp.zeros(lanes, jnp.int32))
+    evaluation = _blank(jax.eval_shape(over_lanes(evaluate), _tree.to_lanes(rows), state))
     unknown = jnp.full(size, jnp.nan, starts.dtype)
+    nothing = jnp.zeros(size, jnp.int32)
+    results = jax.vmap(_packed)(Outcome(starts, unknown, unknown, nothing, nothing))
     carry = lax.while_loop(
         lambda carry: (carry[2] < count) | (carry[0].problem < count).any(),
         body,
         (
-            _Lanes(idle, row, state, jnp.zeros_like(idle)),
+            _Lanes(idle, rows, state, jnp.zeros_like(idle)),
             evaluation,
             jnp.int32(0),
-            Outcome(starts, unknown, unknown, nothing, nothing),
+            results,
             jnp.int32(0),
         ),
     )
-    return carry[3], carry[4] - 1
+    return jax.vmap(_unpacked)(carry[3]), carry[4] - 1
+
+
+def _packed(outcome: Outcome) -> tuple[Array, Array]:
+    """One array of reals and one of integers: a scatter each, instead of one for every field."""
+    reals = jnp.concatenate([outcome.params, outcome.value[None], outcome.optimality[None]])
+    return reals, jnp.stack([outcome.status, outcome.num_steps])
+
+
+def _unpacked(rows: tuple[Array, Array]) -> Outcome:
+    reals, (status, num_steps) = rows
+    return Outcome(reals[:-2], reals[-2], reals[-1], status, num_steps)
 
 
 def _blank(shapes: Any) -> Any:

@@ -273,6 +273,7 @@ _RULES: dict[str, Callable[..., list[Array]]] = {
     "dynamic_update_slice": _dynamic_update_slice,
     "reshape": _with_params(new_sizes=lambda sizes, _, lanes: (*sizes, lanes)),
     "scan": _scan,
+    "stack": _with_params(),
     "slice": _with_params(
         start_indices=lambda start, *_: (*start, 0),
         limit_indices=lambda limit, _, lanes: (*limit, lanes),

@@ -38,8 +38,16 @@ class Solver(Protocol):
     so that a fresh lane needs no evaluation of its own.
     """
 
-    def init(self, problem: Any, params: Array) -> Any:
-        """State at the start, without evaluating anything."""
+    def init(self, problem: Any, params: Array, state: Any) -> Any:
+        """State at the start, without evaluating anything.
+
+        `state` is the one of the lane's former problem. What the first step overwrites may be kept
+        from it (each field that is reset costs a pass over all lanes); nothing else may.
+        """
+        ...
+
+    def blank(self, params: Array) -> Any:
+        """Any state for params of this shape: the loop takes its structure and dtypes."""
         ...
 
     def evaluate(self, problem: Any, trial: Array) -> Any:

@@ -11,21 +11,28 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.linalg.triangular import diagonal_of
 
 # Accelerators multiply float32 matrices in reduced precision unless told not to.
 HIGHEST = lax.Precision.HIGHEST
 
 
 class PivotedQR(NamedTuple):
-    """A[:, order] = Q R and Qᵀb, without Q.
+    """A = Q R and Qᵀb, without Q.
 
-    `triangle` is R (n, n), upper triangular with a diagonal that does not increase, `rotated`
-    is Qᵀb (n,), `order` (n,) the columns in the order of their elimination.
+    `factor` is R (n, n) with its columns in the order of A: `factor[:, order]` is upper triangular
+    with a diagonal that does not increase. `rotated` is Qᵀb (n,), `order` (n,) the columns in the
+    order of their elimination.
     """
 
-    triangle: Array
+    factor: Array
     rotated: Array
     order: Array
+
+    @property
+    def triangle(self) -> Array:
+        """The upper triangular matrix (n, n)."""
+        return self.factor[:, self.order]
 
 
 def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
@@ -59,7 +66,7 @@ def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
         jnp.ones(n, bool),
     )
     _, _, rows, rotated, order, _ = lax.fori_loop(0, n, eliminate, carry)
-    return PivotedQR(rows[:, order], rotated, order)
+    return PivotedQR(rows, rotated, order)
 
 
 def numerical_rank(triangle: Array, num_rows: int) -> Array:
@@ -68,7 +75,7 @@ def numerical_rank(triangle: Array, num_rows: int) -> Array:
     The threshold is max(m, n) times the unit roundoff, the usual one (Golub and Van Loan 2013,
     section 5.5), with a factor ten because the matrix itself carries the rounding of a Jacobian.
     """
-    diagonal = jnp.abs(jnp.diagonal(triangle))
+    diagonal = jnp.abs(diagonal_of(triangle))
     size = max(num_rows, len(triangle))
     threshold = 10 * size * jnp.finfo(triangle.dtype).eps * diagonal[0]
     return jnp.sum((diagonal > threshold) & (diagonal > 0))

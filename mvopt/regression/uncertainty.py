@@ -13,7 +13,7 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
-from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 from mvopt.solvers.linearization import LeastSquaresProblem, evaluate
 
 
@@ -30,7 +30,7 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     residual, rows = evaluate(problem, params)
     free = problem.free(params, jnp.dot(rows, residual, precision=HIGHEST))
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
-    diagonal = jnp.diagonal(gram)
+    diagonal = diagonal_of(gram)
     used = free & (diagonal > 0)
     lengths = jnp.where(used, jnp.sqrt(jnp.where(used, diagonal, 1.0)), 1.0)
     scaled = jnp.where(used[:, None], rows / lengths[:, None], 0.0)
@@ -62,7 +62,8 @@ def _inverse_by_qr(rows: Array, residual: Array, free: Array) -> tuple[Array, Ar
     R₁ alone.
     """
     n = len(free)
-    triangle, _, order = pivoted_qr(rows.T, residual)
+    reduced = pivoted_qr(rows.T, residual)
+    triangle, order = reduced.triangle, reduced.order
     within = jnp.arange(n) < numerical_rank(triangle, rows.shape[1])
     corner = jnp.where(within[:, None] & within[None, :], triangle, 0.0)
     corner = corner + jnp.diag(jnp.where(within, 0.0, 1.0))

@@ -66,19 +66,32 @@ class LevenbergMarquardt(NamedTuple):
     gtol: float | Array | None = None
     xtol: float | Array | None = None
 
-    def init(self, problem: LeastSquaresProblem, params: Array) -> LevenbergMarquardtState:
-        """State at the start, clipped into the bounds."""
-        dtype, params = params.dtype, problem.clip(params)
+    def blank(self, params: Array) -> LevenbergMarquardtState:
+        """A state of this shape."""
+        zero, no = jnp.zeros((), params.dtype), jnp.zeros((), bool)
         return LevenbergMarquardtState(
             model=unevaluated(params),
             trial=params,
-            predicted=jnp.zeros((), dtype),
-            length=jnp.zeros((), dtype),
-            radius=jnp.asarray(self.radius, dtype),
-            damping=jnp.zeros((), dtype),
-            scale=jnp.zeros_like(params),
-            rejected=jnp.zeros((), bool),
-            status=jnp.full((), Status.RUNNING, jnp.int32),
+            predicted=zero,
+            length=zero,
+            radius=zero,
+            damping=zero,
+            scale=params,
+            rejected=no,
+            status=jnp.zeros((), jnp.int32),
+        )
+
+    def init(
+        self, problem: LeastSquaresProblem, params: Array, state: LevenbergMarquardtState
+    ) -> LevenbergMarquardtState:
+        """State at the start, clipped into the bounds; the infinite cost marks the first step."""
+        params = problem.clip(params)
+        infinite = jnp.full_like(state.model.cost, jnp.inf)
+        return state._replace(
+            model=state.model._replace(params=params, cost=infinite),
+            trial=params,
+            damping=jnp.zeros_like(state.damping),
+            scale=jnp.zeros_like(state.scale),
         )
 
     def evaluate(self, problem: LeastSquaresProblem, trial: Array) -> tuple[Array, Array]:

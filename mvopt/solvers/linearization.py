@@ -16,7 +16,7 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
-from mvopt.linalg.triangular import solve_lower
+from mvopt.linalg.triangular import diagonal_of, solve_lower
 
 
 
@@ -67,12 +67,9 @@ class Linearization(NamedTuple):
     gradient: Array  # (n,), Jᵀr, unscaled
     lengths: Array  # (n,), ‖J_j‖, one where the column is zero or not free
     free: Array  # (n,) bool
-    gram: Array  # (n, n), scaled JᵀJ
-    slope: Array  # (n,), scaled Jᵀr
-    ill: Array  # () bool: the normal matrix is not to be trusted, use the QR
-    triangle: Array  # (n, n), R of the scaled J, if ill
-    rotated: Array  # (n,), Qᵀr, if ill
-    order: Array  # (n,) int32, column order, if ill
+    ill: Array  # () bool: JᵀJ is not to be trusted, J = Q R is used
+    matrix: Array  # (n, n), scaled JᵀJ; R of the scaled J if ill
+    vector: Array  # (n,), scaled Jᵀr; Qᵀr if ill
     projection: Array  # (), ‖P r‖², P the projector on the range of J
     rank_deficient: Array  # () bool
     finite: Array  # () bool: residual and Jacobian are finite
@@ -88,6 +85,15 @@ class Linearization(NamedTuple):
     def size(self) -> Array:
         """Sum of ‖J_j x_j‖: the magnitude whose rounding limits the residual."""
         return jnp.sum(self.lengths * jnp.abs(self.params))
+
+    def slope(self) -> Array:
+        """Scaled gradient over the free parameters, (n,)."""
+        return jnp.where(self.free, self.gradient / self.lengths, 0.0)
+
+    def gram(self) -> Array:
+        """Scaled JᵀJ, (n, n), from either form."""
+        product = jnp.einsum("ki,kj->ij", self.matrix, self.matrix, precision=HIGHEST)
+        return jnp.where(self.ill, product, self.matrix)
 
 
 def evaluate(problem: LeastSquaresProblem, params: Array) -> tuple[Array, Array]:
@@ -111,12 +117,9 @@ def unevaluated(params: Array) -> Linearization:
         gradient=zeros,
         lengths=zeros + 1,
         free=jnp.ones(n, bool),
-        gram=matrix,
-        slope=zeros,
         ill=jnp.zeros((), bool),
-        triangle=matrix,
-        rotated=zeros,
-        order=jnp.arange(n, dtype=jnp.int32),
+        matrix=matrix,
+        vector=zeros,
         projection=infinite,
         rank_deficient=jnp.zeros((), bool),
         finite=jnp.zeros((), bool),
@@ -138,42 +141,50 @@ def linearize(
     gradient = jnp.dot(rows, residual, precision=HIGHEST)
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     free = problem.free(params, gradient)
-    diagonal = jnp.diagonal(gram)
+    diagonal = diagonal_of(gram)
+    finite = jnp.isfinite(diagonal).all()  # a product of finite columns is finite or overflows there
     lengths = jnp.where(free & (diagonal > 0), jnp.sqrt(diagonal), 1.0)
     both = free[:, None] & free[None, :]
     gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)
     slope = jnp.where(free, gradient / lengths, 0.0)
-    lower, pivot = cholesky(gram + jnp.diag(jnp.where(free, 0.0, 1.0)))
+    lower, pivot = cholesky(jnp.where(jnp.eye(len(free), dtype=bool) & ~free, 1.0, gram))
     # By normal equations a step errs by about eps / pivot, relatively, and the point where the
     # steps end by eps / sqrt(pivot) standard errors: beyond this limit both stay harmless.
     ill = ~(pivot > jnp.finfo(params.dtype).eps ** 0.5) & (cost < threshold)
-    order = jnp.arange(params.shape[0], dtype=jnp.int32)
     projection = jnp.sum(solve_lower(lower, slope) ** 2)
-    fast = (gram, slope, order, projection, jnp.zeros((), bool))
-    operands = (rows, residual, free, lengths)
-    triangle, rotated, order, projection, rank_deficient = lax.cond(
-        ill, lambda: _orthogonalize(*operands), lambda: fast
+    fast = (gram, slope, projection, jnp.zeros((), bool))
+    matrix, vector, projection, rank_deficient = lax.cond(
+        ill, lambda: _orthogonalize(rows, residual, free, lengths), lambda: fast
     )
     return Linearization(
-        params, cost, gradient, lengths, free, gram, slope, ill,
-        triangle, rotated, order, projection, rank_deficient,
-        jnp.isfinite(cost) & jnp.isfinite(gram).all(),
-    )  # fmt: skip
+        params=params,
+        cost=cost,
+        gradient=gradient,
+        lengths=lengths,
+        free=free,
+        ill=ill,
+        matrix=matrix,
+        vector=vector,
+        projection=projection,
+        rank_deficient=rank_deficient,
+        finite=finite & jnp.isfinite(cost),
+    )
 
 
 def _orthogonalize(rows, residual, free, lengths):
     scaled = jnp.where(free, rows.T / lengths, 0.0)
-    triangle, rotated, order = pivoted_qr(scaled, residual)
-    rank = numerical_rank(triangle, len(residual))
+    reduced = pivoted_qr(scaled, residual)
+    rank = numerical_rank(reduced.triangle, len(residual))
     within = jnp.arange(len(free)) < rank
-    projection = jnp.sum(jnp.where(within, rotated, 0.0) ** 2)
-    return triangle, rotated, order, projection, rank < jnp.sum(free)
+    projection = jnp.sum(jnp.where(within, reduced.rotated, 0.0) ** 2)
+    return reduced.factor, reduced.rotated, projection, rank < jnp.sum(free)
 
 
 def predicted_reduction(model: Linearization, step: Array) -> Array:
-    """Decrease of the cost that the model promises for a scaled step."""
-    curved = jnp.dot(model.gram, step, precision=HIGHEST)
-    by_gram = -jnp.dot(model.slope + 0.5 * curved, step, precision=HIGHEST)
-    image = jnp.dot(model.triangle, step[model.order], precision=HIGHEST)
-    by_qr = -jnp.dot(model.rotated + 0.5 * image, image, precision=HIGHEST)
-    return jnp.where(model.ill, by_qr, by_gram)
+    """Decrease of the cost that the model promises for a scaled step u.
+
+    −(Jᵀr + ½ JᵀJ u)·u, or in terms of w = R u: −(Qᵀr + ½ w)·w.
+    """
+    image = jnp.dot(model.matrix, step, precision=HIGHEST)
+    along = jnp.where(model.ill, image, step)
+    return -jnp.dot(model.vector + 0.5 * image, along, precision=HIGHEST)

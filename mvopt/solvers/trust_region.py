@@ -12,7 +12,7 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import HIGHEST, pivoted_qr
-from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 from mvopt.solvers.linearization import LeastSquaresProblem, Linearization
 
 # With two rounds 53 of the 54 NIST starts are solved, with three and more all.
@@ -28,18 +28,19 @@ def trust_region_step(
 
     scale: D relative to the column norms. damping: the λ of the step before, a first guess.
     """
-    fast = _search(_normal_solve, (model.gram, model.slope, model.free), model, scale, radius, damping)
-    operands = (model.triangle, model.rotated, model.order)
+    slope = model.slope()
+    start = (slope, scale, radius, damping)
+    fast = _search(_normal_solve, (model.matrix, slope, model.free), *start)
     step, damping = lax.cond(
         model.ill,
-        lambda: _search(_orthogonal_solve, operands, model, scale, radius, damping),
+        lambda: _search(_orthogonal_solve, (model.matrix, model.vector), *start),
         lambda: fast,
     )
     return jnp.where(model.free, step, 0.0), damping
 
 
-def _search(solve, operands, model, scale, radius, damping):
-    ceiling = jnp.sqrt(jnp.sum((model.slope / scale) ** 2)) / radius
+def _search(solve, operands, slope, scale, radius, damping):
+    ceiling = jnp.sqrt(jnp.sum((slope / scale) ** 2)) / radius
     floor = jnp.finfo(damping.dtype).eps * ceiling
     guess = damping
 
@@ -68,22 +69,24 @@ def _search(solve, operands, model, scale, radius, damping):
 def _normal_solve(operands, penalty, scale):
     """u = −(G + penalty)⁻¹ slope, and ‖L⁻¹ scale² u‖² with G + penalty = L Lᵀ."""
     gram, slope, free = operands
-    lower, _ = cholesky(gram + jnp.diag(jnp.where(free, penalty, 1.0)))
+    added = jnp.where(free, penalty, 1.0)
+    diagonal = jnp.eye(len(slope), dtype=bool)
+    lower, _ = cholesky(jnp.where(diagonal, gram + added, gram))
     step = -solve_upper(lower.T, solve_lower(lower, slope))
     return step, jnp.sum(solve_lower(lower, scale * scale * step) ** 2)
 
 
 def _orthogonal_solve(operands, penalty, scale):
     """The same from R and Qᵀr, by a QR of R on top of the square root of the penalty."""
-    triangle, rotated, order = operands
-    rows = jnp.concatenate([triangle, jnp.diag(jnp.sqrt(penalty[order]))])
+    factor, rotated = operands
+    rows = jnp.concatenate([factor, jnp.diag(jnp.sqrt(penalty))])
     again = pivoted_qr(rows, jnp.concatenate([rotated, jnp.zeros_like(rotated)]))
-    diagonal = jnp.diagonal(again.triangle)
-    upper = again.triangle + jnp.diag(jnp.where(diagonal > 0, 0.0, 1.0))
+    triangle, order = again.triangle, again.order
+    diagonal = diagonal_of(triangle)
+    upper = triangle + jnp.diag(jnp.where(diagonal > 0, 0.0, 1.0))
     solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
-    columns = order[again.order]
-    step = jnp.zeros_like(solved).at[columns].set(solved)
-    image = solve_lower(upper.T, (scale * scale * step)[columns])
+    step = jnp.zeros_like(solved).at[order].set(solved)
+    image = solve_lower(upper.T, (scale * scale * step)[order])
     return step, jnp.sum(image**2)
 
 
@@ -97,12 +100,13 @@ def bounded_step(
     if problem.lower is None:
         return step
     inside = _clipped(problem, model, step)
+    gram, slope = model.gram(), model.slope()
     for _ in range(2):
         held = (inside != step) | ~model.free
         fixed = jnp.where(held, inside, 0.0)
-        slope = model.slope + jnp.dot(model.gram, fixed, precision=HIGHEST)
+        pull = slope + jnp.dot(gram, fixed, precision=HIGHEST)
         moving = ~(held[:, None] | held[None, :])
-        operands = (jnp.where(moving, model.gram, 0.0), jnp.where(held, 0.0, slope), ~held)
+        operands = (jnp.where(moving, gram, 0.0), jnp.where(held, 0.0, pull), ~held)
         solved, _ = _normal_solve(operands, penalty, jnp.ones_like(step))
         step = jnp.where(held, inside, solved)
         inside = _clipped(problem, model, step)

@@ -14,7 +14,9 @@ from mvopt.batch.datasets import DataSets
 # About 64 MB of float64 x, y and sigma: large against the cost of a call, small in memory.
 _POINTS_A_BLOCK = 2**21
 _DATA_SETS_A_BLOCK = 2**16
-_SHORTEST = 4
+# Below this length there are only two: a length costs a compilation, which takes as long as
+# millions of fits of so few points.
+_SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,13 @@ class Bucket:
 
 
 def padded_length(lengths: np.ndarray) -> np.ndarray:
-    """Return the length to pad to: 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ...
+    """Return the length to pad to: 8, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, ...
 
-    At eight points and more this adds less than a quarter.
+    Above sixteen points this adds less than a quarter: four lengths between powers of two.
     """
-    lengths = np.maximum(lengths, _SHORTEST)
-    # The grid has four steps between powers of two, and steps of at least two.
-    octave = 2 ** np.floor(np.log2(lengths)).astype(np.int64)
-    step = np.maximum(octave // 4, 2)
-    return -(-lengths // step) * step
+    octave = 2 ** np.floor(np.log2(np.maximum(lengths, _SHORT))).astype(np.int64)
+    step = np.where(lengths <= _SHORT, _SHORT // 2, octave // 4)
+    return -(-np.maximum(lengths, 1) // step) * step
 
 
 def blocks(data: DataSets) -> Iterator[range]:

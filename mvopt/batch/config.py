@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from mvopt.batch.errors import InputError, located, quoted, suggestion
+from mvopt.least_squares import DEFAULT_MAX_STEPS
 
 # How far above the configuration's folder a relative data path is looked for.
 _PARENTS = 2
@@ -79,12 +80,12 @@ class ParameterTable(_Table):
 class FitTable(_Table):
     """`[fit]`: how to fit."""
 
-    loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] = Field(
-        default="linear", description='"linear", "soft_l1", "huber", "cauchy" or "arctan"'
+    loss: Literal["linear"] = Field(
+        default="linear", description='"linear" (sums of squares), the only one in this version'
     )
     absolute_sigma: bool = Field(default=False, description="true or false")
-    max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="a whole number from 1 to 1,000,000"
+    max_steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=DEFAULT_MAX_STEPS, description="a whole number from 1 to 1,000,000"
     )
     precision: Literal["float32", "float64", "mixed"] = Field(
         default="float64", description='"float32", "float64" or "mixed"'

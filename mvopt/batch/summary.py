@@ -1,5 +1,7 @@
 """What the terminal shows at the end of a run."""
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 from rich.console import Console
@@ -34,7 +36,7 @@ def show(rows: pa.Table, ids: list[str], parameters: tuple[str, ...], console: C
 
 def counts(status: pa.ChunkedArray) -> dict[str, int]:
     """Return how many data sets ended with each status, in the order of `Status`."""
-    found = {item["values"]: item["counts"] for item in status.value_counts().to_pylist()}
+    found = Counter(status.to_pylist())
     return {code.name: found[code.name] for code in Status if code.name in found}
 
 

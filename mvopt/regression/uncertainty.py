@@ -14,7 +14,7 @@ from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
-from mvopt.solvers.linearization import LeastSquaresProblem, evaluate
+from mvopt.solvers.linearization import LeastSquaresProblem, residual_and_jacobian
 
 
 class Uncertainty(NamedTuple):
@@ -27,7 +27,7 @@ class Uncertainty(NamedTuple):
 
 def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     """(JᵀJ)⁻¹ and χ² at the solution; rows of parameters that rest on a bound are infinite."""
-    residual, rows = evaluate(problem, params)
+    residual, rows = residual_and_jacobian(problem, params)
     free = problem.free(params, jnp.dot(rows, residual, precision=HIGHEST))
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     diagonal = diagonal_of(gram)

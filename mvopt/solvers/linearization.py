@@ -37,8 +37,12 @@ class LeastSquaresProblem(NamedTuple):
         return 0.5 * jnp.dot(r, r, precision=HIGHEST)
 
     def clip(self, params: Array) -> Array:
-        """The nearest point of the box."""
-        return params if self.lower is None else jnp.clip(params, self.lower, self.upper)
+        """The nearest point of the box; what is within rounding of a bound is put on it."""
+        if self.lower is None:
+            return params
+        rounding = 4 * jnp.finfo(params.dtype).eps * jnp.abs(params)
+        params = jnp.where(params - rounding <= self.lower, self.lower, params)
+        return jnp.where(params + rounding >= self.upper, self.upper, params)
 
     def free(self, params: Array, gradient: Array) -> Array:
         """(n,) bool: False where the params rest on a bound that the descent would cross."""
@@ -96,7 +100,7 @@ class Linearization(NamedTuple):
         return jnp.where(self.ill, product, self.matrix)
 
 
-def evaluate(problem: LeastSquaresProblem, params: Array) -> tuple[Array, Array]:
+def residual_and_jacobian(problem: LeastSquaresProblem, params: Array) -> tuple[Array, Array]:
     """r (m,) and the rows of Jᵀ (n, m) from one evaluation with n tangents."""
 
     def column(tangent):
@@ -178,6 +182,12 @@ def _orthogonalize(rows, residual, free, lengths):
     within = jnp.arange(len(free)) < rank
     projection = jnp.sum(jnp.where(within, reduced.rotated, 0.0) ** 2)
     return reduced.factor, reduced.rotated, projection, rank < jnp.sum(free)
+
+
+def curvature_along(model: Linearization, step: Array) -> Array:
+    """‖J u‖² of a scaled step u, ()."""
+    image = jnp.dot(model.matrix, step, precision=HIGHEST)
+    return jnp.sum(image * jnp.where(model.ill, image, step))
 
 
 def predicted_reduction(model: Linearization, step: Array) -> Array:

@@ -1,118 +1,234 @@
-"""The step of a Gauss–Newton model within a trust region: Moré's form of Levenberg–Marquardt.
+"""The iteration that all Gauss–Newton methods share: a model trusted within a region.
 
-Minimise ½‖r + J δ‖² subject to ‖D δ‖ ≤ Δ. The solution is the undamped step if that is short
-enough, else (JᵀJ + λD²) δ = −Jᵀr with the λ at which ‖D δ‖ = Δ. λ is found by the iteration of
-Hebden (1973) and Moré (1978, "The Levenberg–Marquardt algorithm", eq. 5.5), which converges so fast
-that a fixed number of rounds serves: no lane waits for another.
+At each point a step is chosen from the model ½‖r + J δ‖² within ‖D δ‖ ≤ Δ. D holds the largest norm
+that each column of J has had so far (Moré 1978), which makes the iterates independent of the
+units of the parameters. The radius Δ follows the ratio of the actual to the predicted decrease. The
+methods differ in how they choose the step.
 """
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import jax.numpy as jnp
-from jax import lax
 
-from mvopt._types import Array
-from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import HIGHEST, pivoted_qr
-from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
-from mvopt.solvers.linearization import LeastSquaresProblem, Linearization
+from mvopt import _tree
+from mvopt._types import Array, Status
+from mvopt.linalg.qr import HIGHEST
+from mvopt.solvers.damped import normal_solve
+from mvopt.solvers.linearization import (
+    LeastSquaresProblem,
+    Linearization,
+    linearize,
+    predicted_reduction,
+    projected_gradient,
+    residual_and_jacobian,
+    unevaluated,
+)
 
-# With two rounds 53 of the 54 NIST starts are solved, with three and more all.
-_ROUNDS = 3
-# A step is as good as on the boundary of the region within this share of the radius (Moré 1978).
-_SLACK = 1.1
+
+# Trials in a row that may fail to bring the gradient down where the cost no longer tells.
+_BLIND_TRIALS = 3
 
 
-def trust_region_step(
-    model: Linearization, scale: Array, radius: Array, damping: Array
-) -> tuple[Array, Array]:
-    """Scaled step u (n,) with ‖scale·u‖ about `radius` or less, and the damping λ it took.
+class TrustRegionState(NamedTuple):
+    """Model at the best point, the trial after it, and the region that the trial is from."""
 
-    scale: D relative to the column norms. damping: the λ of the step before, a first guess.
+    model: Linearization
+    trial: Array  # (n,)
+    predicted: Array  # (), decrease that the model promises at the trial
+    length: Array  # (), ‖D δ‖ of the step to the trial
+    radius: Array  # (), Δ
+    damping: Array  # (), λ of that step, zero inside the region
+    binding: Array  # () bool: the region shortened that step
+    scale: Array  # (n,), D
+    rejections: Array  # () int32, trials rejected in a row
+    status: Array  # () int32
+
+    @property
+    def params(self) -> Array:
+        """Best point so far, (n,)."""
+        return self.model.params
+
+    @property
+    def value(self) -> Array:
+        """Cost there, ()."""
+        return self.model.cost
+
+    @property
+    def optimality(self) -> Array:
+        """Largest entry of the projected gradient there, ()."""
+        return jnp.max(jnp.where(self.model.free, jnp.abs(self.model.gradient), 0.0))
+
+
+@dataclass(frozen=True)
+class TrustRegionMethod:
+    """A Gauss–Newton method; the methods that derive from it say how to choose a step.
+
+    gtol: converged when the part of the residual that a step could still remove, ‖P r‖, is below
+    gtol·‖r‖ (the relative offset of Bates and Watts 1981); None: eps^0.6.
+    xtol: …or below xtol times the sum of ‖J_j x_j‖, where a step is lost in the rounding of the
+    params; None: 8 eps.
+    radius: first Δ as a multiple of ‖D x‖ at the start.
     """
-    slope = model.slope()
-    start = (slope, scale, radius, damping)
-    fast = _search(_normal_solve, (model.matrix, slope, model.free), *start)
-    step, damping = lax.cond(
-        model.ill,
-        lambda: _search(_orthogonal_solve, (model.matrix, model.vector), *start),
-        lambda: fast,
-    )
-    return jnp.where(model.free, step, 0.0), damping
+
+    gtol: float | Array | None = None
+    xtol: float | Array | None = None
+    radius: float | Array = 1.0
+
+    def subproblem(
+        self, model: Linearization, scale: Array, radius: Array, damping: Array
+    ) -> tuple[Array, Array, Array]:
+        """Scaled step u (n,) with ‖scale·u‖ ≤ radius, its λ (0 if it has none), whether Δ bound it.
+
+        scale: D relative to the norms of the columns. damping: the λ of the step before.
+        """
+        raise NotImplementedError
+
+    def blank(self, params: Array) -> TrustRegionState:
+        """A state of this shape."""
+        zero, no = jnp.zeros((), params.dtype), jnp.zeros((), bool)
+        count = jnp.zeros((), jnp.int32)
+        return TrustRegionState(
+            model=unevaluated(params),
+            trial=params,
+            predicted=zero,
+            length=zero,
+            radius=zero,
+            damping=zero,
+            binding=no,
+            scale=params,
+            rejections=count,
+            status=count,
+        )
+
+    def init(
+        self, problem: LeastSquaresProblem, params: Array, state: TrustRegionState
+    ) -> TrustRegionState:
+        """State at the start, clipped into the bounds; the infinite cost marks the first step."""
+        params = problem.clip(params)
+        infinite = jnp.full_like(state.model.cost, jnp.inf)
+        return state._replace(
+            model=state.model._replace(params=params, cost=infinite),
+            trial=params,
+            damping=jnp.zeros_like(state.damping),
+            scale=jnp.zeros_like(state.scale),
+            rejections=jnp.zeros_like(state.rejections),
+        )
+
+    def evaluate(self, problem: LeastSquaresProblem, trial: Array) -> tuple[Array, Array]:
+        """Residual (m,) and rows of Jᵀ (n, m)."""
+        return residual_and_jacobian(problem, trial)
+
+    def step(
+        self,
+        problem: LeastSquaresProblem,
+        state: TrustRegionState,
+        evaluation: tuple[Array, Array],
+    ) -> TrustRegionState:
+        """Accept or reject the trial, adapt the region, choose the next trial."""
+        eps = jnp.finfo(state.trial.dtype).eps
+        old = state.model
+        first = jnp.isinf(old.cost)
+        # Below this a decrease is lost in the rounding of the cost itself; then the step is judged
+        # by whether it brings the gradient down.
+        blind = ~first & (jnp.abs(state.predicted) <= 16 * eps * old.cost)
+        threshold = jnp.where(blind, old.cost * (1 + 32 * eps), old.cost)
+        new = linearize(problem, state.trial, evaluation, threshold)
+        accept = new.finite & (new.cost < threshold) & (~blind | (new.projection < old.projection))
+        model = _tree.where(accept, new, old)
+        rejections = jnp.where(accept, 0, state.rejections + 1)
+
+        scale = jnp.where(accept, jnp.maximum(state.scale, model.lengths), state.scale)
+        # Neither a rejected trial nor one without a promised decrease lets the region be.
+        ratio = jnp.where(blind, 0.5, (old.cost - new.cost) / state.predicted)
+        ratio = jnp.where(accept & (state.predicted > 0), ratio, 0.0)
+        radius = jnp.where(first, self._first_radius(model, scale), self._radius(state, ratio))
+        relative = scale / model.lengths
+        step, damping, binding = self.subproblem(model, relative, radius, state.damping)
+        step = _bounded_step(problem, model, step, damping * relative**2, relative, radius)
+        trial = problem.clip(model.params + step / model.lengths)
+        return TrustRegionState(
+            model=model,
+            trial=trial,
+            predicted=predicted_reduction(model, step),
+            length=jnp.sqrt(jnp.sum((relative * step) ** 2)),
+            radius=radius,
+            damping=damping,
+            binding=binding,
+            scale=scale,
+            rejections=rejections,
+            status=self._status(model, trial, first & ~accept, blind & (rejections >= _BLIND_TRIALS)),
+        )
+
+    def _first_radius(self, model: Linearization, scale: Array) -> Array:
+        length = jnp.sqrt(jnp.sum((scale * model.params) ** 2))
+        return self.radius * jnp.where(length > 0, length, model.norm())
+
+    def _radius(self, state: TrustRegionState, ratio: Array) -> Array:
+        """Half the step's length after a poor step, a quarter after two; twice Δ after a good one."""
+        shorter = jnp.where(state.rejections > 0, 0.25, 0.5) * state.length
+        longer = jnp.where((ratio > 0.75) & state.binding, 2.0, 1.0) * state.radius
+        return jnp.where(ratio >= 0.25, longer, shorter)
+
+    def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
+        eps = jnp.finfo(trial.dtype).eps
+        gtol = eps**0.6 if self.gtol is None else self.gtol
+        xtol = 8 * eps if self.xtol is None else self.xtol
+        offset, size = model.offset(), model.size()
+        converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)
+        # What a step could still gain, ½‖P r‖², is lost in the rounding of the cost.
+        nearly = offset <= jnp.maximum(8 * eps**0.5 * model.norm(), 1e3 * xtol * size)
+        unmoved = jnp.all(jnp.abs(trial - model.params) <= eps * jnp.abs(model.params))
+        stopped = blocked | unmoved
+        done = converged | (stopped & nearly)
+        good = jnp.where(model.rank_deficient, Status.SINGULAR, Status.CONVERGED)
+        status = jnp.where(done, good, jnp.where(stopped, Status.STALLED, Status.RUNNING))
+        return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)
+
+    def status(self, problem: LeastSquaresProblem, state: TrustRegionState) -> Array:
+        """`Status` as int32 ()."""
+        del problem
+        return state.status
+
+    def optimality(self, problem: LeastSquaresProblem, params: Array) -> Array:
+        """Projected gradient of the cost, (n,)."""
+        return projected_gradient(problem, params)
 
 
-def _search(solve, operands, slope, scale, radius, damping):
-    ceiling = jnp.sqrt(jnp.sum((slope / scale) ** 2)) / radius
-    floor = jnp.finfo(damping.dtype).eps * ceiling
-    guess = damping
-
-    def improve(k, carry):
-        """Measure the step at `damping`, then correct it; the first round is undamped."""
-        damping, undamped, inside, _ = carry
-        step, curvature = solve(operands, damping * scale * scale, scale)
-        length = jnp.sqrt(jnp.sum((scale * step) ** 2))
-        undamped = jnp.where(k == 0, step, undamped)
-        inside = jnp.where(k == 0, length <= _SLACK * radius, inside)
-        better = damping + (length - radius) / radius * length * length / curvature
-        better = jnp.where(jnp.isfinite(better), better, damping)
-        lowest = jnp.where(k == 0, jnp.maximum(guess, floor), 1e-3 * damping)
-        close = (k > 0) & (jnp.abs(length - radius) <= 0.1 * radius)
-        corrected = jnp.where(close, damping, jnp.clip(better, lowest, ceiling))
-        shrunk = step * jnp.minimum(1.0, radius / jnp.where(length > 0, length, 1.0))
-        last = k == _ROUNDS
-        return jnp.where(last, damping, corrected), undamped, inside, shrunk
-
-    zero = jnp.zeros_like(damping)
-    start = (zero, jnp.zeros_like(scale), jnp.zeros((), bool), jnp.zeros_like(scale))
-    damping, undamped, inside, step = lax.fori_loop(0, _ROUNDS + 1, improve, start)
-    return jnp.where(inside, undamped, step), jnp.where(inside, 0.0, damping)
-
-
-def _normal_solve(operands, penalty, scale):
-    """u = −(G + penalty)⁻¹ slope, and ‖L⁻¹ scale² u‖² with G + penalty = L Lᵀ."""
-    gram, slope, free = operands
-    added = jnp.where(free, penalty, 1.0)
-    diagonal = jnp.eye(len(slope), dtype=bool)
-    lower, _ = cholesky(jnp.where(diagonal, gram + added, gram))
-    step = -solve_upper(lower.T, solve_lower(lower, slope))
-    return step, jnp.sum(solve_lower(lower, scale * scale * step) ** 2)
-
-
-def _orthogonal_solve(operands, penalty, scale):
-    """The same from R and Qᵀr, by a QR of R on top of the square root of the penalty."""
-    factor, rotated = operands
-    rows = jnp.concatenate([factor, jnp.diag(jnp.sqrt(penalty))])
-    again = pivoted_qr(rows, jnp.concatenate([rotated, jnp.zeros_like(rotated)]))
-    triangle, order = again.triangle, again.order
-    diagonal = diagonal_of(triangle)
-    upper = triangle + jnp.diag(jnp.where(diagonal > 0, 0.0, 1.0))
-    solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
-    step = jnp.zeros_like(solved).at[order].set(solved)
-    image = solve_lower(upper.T, (scale * scale * step)[order])
-    return step, jnp.sum(image**2)
-
-
-def bounded_step(
-    problem: LeastSquaresProblem, model: Linearization, step: Array, penalty: Array
+def _bounded_step(
+    problem: LeastSquaresProblem,
+    model: Linearization,
+    step: Array,
+    penalty: Array,
+    scale: Array,
+    radius: Array,
 ) -> Array:
     """A scaled step kept inside the box: what hits a bound stays there, the rest is solved again.
 
-    Two rounds; what still crosses a bound after them is clipped.
+    Two rounds; what still crosses a bound after them is clipped. Without a hit the step stays.
     """
     if problem.lower is None:
         return step
-    inside = _clipped(problem, model, step)
+    inside, hit = _clipped(problem, model, step)
     gram, slope = model.gram(), model.slope()
     for _ in range(2):
-        held = (inside != step) | ~model.free
-        fixed = jnp.where(held, inside, 0.0)
-        pull = slope + jnp.dot(gram, fixed, precision=HIGHEST)
+        held = hit | ~model.free
+        pull = slope + jnp.dot(gram, jnp.where(held, inside, 0.0), precision=HIGHEST)
         moving = ~(held[:, None] | held[None, :])
-        operands = (jnp.where(moving, gram, 0.0), jnp.where(held, 0.0, pull), ~held)
-        solved, _ = _normal_solve(operands, penalty, jnp.ones_like(step))
-        step = jnp.where(held, inside, solved)
-        inside = _clipped(problem, model, step)
-    return inside
+        matrix, pull = jnp.where(moving, gram, 0.0), jnp.where(held, 0.0, pull)
+        solved, _ = normal_solve(matrix, pull, ~held, penalty, jnp.ones_like(step))
+        step = jnp.where(hit.any(), jnp.where(held, inside, solved), step)
+        inside, new = _clipped(problem, model, step)
+        hit = hit | new
+    length = jnp.sqrt(jnp.sum((scale * inside) ** 2))
+    return inside * jnp.minimum(1.0, radius / jnp.where(length > 0, length, 1.0))
 
 
-def _clipped(problem, model, step):
-    trial = problem.clip(model.params + step / model.lengths)
-    return (trial - model.params) * model.lengths
+def _clipped(
+    problem: LeastSquaresProblem, model: Linearization, step: Array
+) -> tuple[Array, Array]:
+    """The scaled step cut off at the box, entry by entry, and which entries were cut."""
+    trial = model.params + step / model.lengths
+    nearest = problem.clip(trial)
+    hit = nearest != trial
+    return jnp.where(hit, (nearest - model.params) * model.lengths, step), hit

@@ -67,7 +67,7 @@ class TrustRegionMethod:
     gtol: converged when the part of the residual that a step could still remove, ‖P r‖, is below
     gtol·‖r‖ (the relative offset of Bates and Watts 1981); None: eps^0.6.
     xtol: …or below xtol times the sum of ‖J_j x_j‖, where a step is lost in the rounding of the
-    params; None: 8 eps.
+    params; None: eps.
     radius: first Δ as a multiple of ‖D x‖ at the start.
     """
 
@@ -173,11 +173,11 @@ class TrustRegionMethod:
     def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
         eps = jnp.finfo(trial.dtype).eps
         gtol = eps**0.6 if self.gtol is None else self.gtol
-        xtol = 8 * eps if self.xtol is None else self.xtol
+        xtol = eps if self.xtol is None else self.xtol
         offset, size = model.offset(), model.size()
         converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)
         # What a step could still gain, ½‖P r‖², is lost in the rounding of the cost.
-        nearly = offset <= jnp.maximum(8 * eps**0.5 * model.norm(), 1e3 * xtol * size)
+        nearly = offset <= jnp.maximum(8 * eps**0.5 * model.norm(), 4 * xtol * size)
         unmoved = jnp.all(jnp.abs(trial - model.params) <= eps * jnp.abs(model.params))
         stopped = blocked | unmoved
         done = converged | (stopped & nearly)

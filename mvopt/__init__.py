@@ -8,4 +8,14 @@ from mvopt.solvers import Dogleg, GaussNewton, LevenbergMarquardt
 
 __version__ = "0.1.0"
 
-__all__ = ["Dogleg", "Fit", "GaussNewton", "LevenbergMarquardt", "Solution", "Status", "curve_fit", "least_squares", "models"]
+__all__ = [
+    "Dogleg",
+    "Fit",
+    "GaussNewton",
+    "LevenbergMarquardt",
+    "Solution",
+    "Status",
+    "curve_fit",
+    "least_squares",
+    "models",
+]

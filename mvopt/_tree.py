@@ -62,7 +62,7 @@ def to_lanes(rows: Any) -> Any:
 
 
 def put_lanes(tree: Any, index: Array, lanes: Any) -> Any:
-    """Write lanes, (..., lanes), to rows `index` of every leaf; indices out of range are dropped."""
+    """Write lanes, (..., lanes), to rows `index` of every leaf; those out of range are dropped."""
 
     def put(leaf: Array, values: Array) -> Array:
         return leaf.at[index].set(jnp.moveaxis(values, -1, 0), mode="drop")
@@ -78,4 +78,3 @@ def pad_rows(tree: Any, size: int) -> Any:
         return jnp.concatenate([leaf, jnp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
 
     return jax.tree.map(pad, tree)
-

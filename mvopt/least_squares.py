@@ -39,8 +39,8 @@ def least_squares(
     solver: `LevenbergMarquardt()` if None; `GaussNewton` and `Dogleg` are the others.
     bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none.
     loss: "linear" is the only one.
-    in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by lanes
-    that are refilled, on all cores of a CPU, and each problem ends with a status of its own.
+    in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by
+    lanes that are refilled, on all cores of a CPU; each problem ends with its own status.
     max_steps: evaluations of residual and Jacobian for each problem.
 
     Works under `jit`, `vmap` and, by the implicit function theorem, `grad` and `jvp` with respect
@@ -74,14 +74,14 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
     dtype = jnp.result_type(template, shape.dtype)
 
     def problem_of(row: list[Array], common: Any) -> LeastSquaresProblem:
-        shared, constants, (lower, upper) = common
+        shared, constants, limits = common
         _, *args = layout.join(row, shared)
 
         def flat_residual(params: Array) -> Array:
             out = residual(unravel(params), *args, *constants)
             return _tree.ravel(out)[0].astype(dtype)
 
-        return LeastSquaresProblem(flat_residual, lower, upper)
+        return LeastSquaresProblem(flat_residual, limits)
 
     def start_of(row: list[Array]) -> Array:
         return _tree.ravel(layout.join(row, shared)[0])[0].astype(dtype)
@@ -130,17 +130,14 @@ def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
     return lower, upper
 
 
-def flat_bounds(
-    bounds: tuple[Any, Any] | None, x0: Any, dtype: Any
-) -> tuple[Array | None, Array | None]:
-    """Bounds as flat vectors (n,) like the raveled params, or (None, None)."""
+def flat_bounds(bounds: tuple[Any, Any] | None, x0: Any, dtype: Any) -> tuple[Array, Array] | None:
+    """Bounds as flat vectors (n,) like the raveled params."""
     if bounds is None:
-        return None, None
+        return None
 
     def flat(side: Any) -> Array:
-        if jax.tree.structure(side) != jax.tree.structure(x0):
-            side = jax.tree.broadcast(side, x0)
-        spread = jax.tree.map(lambda x, b: jnp.broadcast_to(b, x.shape), x0, side)
+        whole = jax.tree.broadcast(side, x0)
+        spread = jax.tree.map(lambda x, b: jnp.broadcast_to(b, x.shape), x0, whole)
         return _tree.ravel(spread)[0].astype(dtype)
 
     return flat(bounds[0]), flat(bounds[1])

@@ -66,6 +66,8 @@ def choose(config: Config, num_x: int) -> Choice:
                 f"({listed(names)}): {remedy}"
             )
     tables = [given.get(name, ParameterTable()) for name in names]
+    if all(table.fixed for table in tables):
+        raise InputError(f"[parameters] fixes all of {listed(names)}: leave one free")
     guessed = hasattr(model, "guess")
     bounds = (np.array([t.min for t in tables]), np.array([t.max for t in tables]))
     return Choice(

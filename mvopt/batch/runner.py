@@ -84,7 +84,7 @@ def _fit_bucket(bucket: Bucket, choice: Choice, config: Config) -> Fit:
         None if guess_all else choice.start.astype(dtype),
         None if bucket.sigma is None else bucket.sigma.astype(dtype, copy=False),
         mask=bucket.mask,
-        bounds=None if bounds is None else tuple(bound.astype(dtype) for bound in bounds),
+        bounds=None if bounds is None else (bounds[0].astype(dtype), bounds[1].astype(dtype)),
         fixed=choice.fixed or None,
         loss=config.fit.loss,
         absolute_sigma=config.fit.absolute_sigma,

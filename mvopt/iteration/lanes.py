@@ -31,10 +31,10 @@ _CONTRACTION_BLOCK = 8
 _FEW_LANES = 8
 
 _ELEMENTWISE = frozenset(
-    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type "
-    "copy cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite "
-    "le lgamma log log1p logistic lt max min mul ne neg nextafter not or pow rem round rsqrt "
-    "select_n sign sin sinh sqrt square stop_gradient sub tan tanh xor".split()
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp "
+    "convert_element_type copy cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt "
+    "integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
+    "pow rem round rsqrt select_n sign sin sinh sqrt square stop_gradient sub tan tanh xor".split()
 )
 _KEEP_PARAMS = frozenset(
     "argmax argmin cumlogsumexp cummax cummin cumprod cumsum reduce_and reduce_max reduce_min "
@@ -57,10 +57,12 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         leaves, structure = jax.tree.flatten(args)
         lanes = leaves[-1].shape[-1]
         one = [jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype) for leaf in leaves]
-        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*structure.unflatten(one))
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)(
+            *jax.tree.unflatten(structure, one)
+        )
         values = _replay(closed, [(leaf, True) for leaf in leaves], lanes)
         out = [_spread(value, lanes) for value in values]
-        return jax.tree.structure(shapes).unflatten(out)
+        return jax.tree.unflatten(jax.tree.structure(shapes), out)
 
     return mapped
 
@@ -140,7 +142,11 @@ def _by_vmap(equation: Any, values: list[Value]) -> list[Array]:
 
 def _spread(value: Value, lanes: int) -> Array:
     array, mapped = value
-    return array if mapped else jnp.broadcast_to(jnp.asarray(array)[..., None], (*jnp.shape(array), lanes))
+    return (
+        array
+        if mapped
+        else jnp.broadcast_to(jnp.asarray(array)[..., None], (*jnp.shape(array), lanes))
+    )
 
 
 def _aligned(value: Value, shape: tuple[int, ...], lanes: int) -> Array:
@@ -225,8 +231,12 @@ def _scan(equation, values, lanes):
     body = getattr(inner, "jaxpr", inner)
     # The parameters that count constants and carries differ between versions of JAX; the shapes
     # do not: a carry leaves the loop as it leaves the body, and only xs lose an axis on entry.
-    num_carry = sum(a.aval.shape == b.aval.shape for a, b in zip(equation.outvars, body.outvars))
-    num_xs = sum(a.aval.shape != b.aval.shape for a, b in zip(equation.invars, body.invars))
+    num_carry = sum(
+        a.aval.shape == b.aval.shape for a, b in zip(equation.outvars, body.outvars, strict=True)
+    )
+    num_xs = sum(
+        a.aval.shape != b.aval.shape for a, b in zip(equation.invars, body.invars, strict=True)
+    )
     num_consts = len(values) - num_carry - num_xs
     consts, xs = values[:num_consts], values[num_consts + num_carry :]
     carry = values[num_consts : num_consts + num_carry]

@@ -38,4 +38,6 @@ def solve_upper(upper: Array, b: Array) -> Array:
 
 def _solve_library(matrix: Array, b: Array, *, lower: bool) -> Array:
     columns = b[:, None] if b.ndim == 1 else b
-    return lax.linalg.triangular_solve(matrix, columns, left_side=True, lower=lower).reshape(b.shape)
+    return lax.linalg.triangular_solve(matrix, columns, left_side=True, lower=lower).reshape(
+        b.shape
+    )

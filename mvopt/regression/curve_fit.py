@@ -41,8 +41,8 @@ def curve_fit(
     model: `model(x, params)` returns values of the shape of y; a model of `mvopt.models` or your
     own function.
     x: any pytree, such as (m,) or (k, m). y: (m,) or any shape.
-    p0: start, a pytree that gives the params their structure (a list of numbers is one array). None,
-    or NaN in it, or a mapping of some names to values: the model's own guess fills the rest.
+    p0: start, a pytree that gives the params their structure (a list of numbers is one array).
+    None, NaN in it, or a mapping of some names to values: the model's own guess fills the rest.
     sigma: standard deviations of y, like y; or their covariance matrix (m, m); None: all one.
     mask: like y, True for the points to use; the others may hold anything.
     bounds: (lower, upper), each like the params or a number; shared by the batch.
@@ -86,11 +86,13 @@ def _check_options(loss: str, precision: str | None) -> None:
     if loss != "linear":
         raise ValueError(f'loss={loss!r} is not known: use "linear"')
     if precision not in (None, *PRECISIONS):
-        raise ValueError(f"precision={precision!r} is not known: use one of {', '.join(PRECISIONS)}")
+        raise ValueError(
+            f"precision={precision!r} is not known: use one of {', '.join(PRECISIONS)}"
+        )
     if precision in ("float64", "mixed") and not jax.config.jax_enable_x64:
         raise ValueError(
-            f'precision="{precision}" needs float64: call jax.config.update("jax_enable_x64", True) '
-            "at the start of the program"
+            f'precision="{precision}" needs float64: call '
+            'jax.config.update("jax_enable_x64", True) at the start of the program'
         )
 
 

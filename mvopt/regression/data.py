@@ -44,10 +44,8 @@ def points_of(x: Any, y: Array, sigma: Array | None, mask: Array | None, num_fre
     """
     shape, y = y.shape, y.reshape(-1)
     used = None if mask is None else mask.astype(bool).reshape(-1)
-    matrix = sigma is not None and sigma.ndim == 2 and sigma.shape == (y.size, y.size)
-    matrix = matrix and sigma.shape != shape
     whiten, valid = None, jnp.asarray(True)
-    if matrix:
+    if sigma is not None and sigma.shape == (y.size, y.size) != shape:
         whiten, valid = _whitening(sigma, used)
     elif sigma is not None:
         sigma = jnp.broadcast_to(sigma, shape).reshape(-1)

@@ -125,16 +125,17 @@ class _Fitting:
 
     def problem(self, model: Callable, dtype: Any, data: Any, common: Any) -> LeastSquaresProblem:
         """The least-squares problem of one data set, in the given precision."""
-        _, constants, (lower, upper) = common
+        _, constants, limits = common
         points, start = self._points(data, common, dtype)
 
         def residual(free: Array) -> Array:
             params = self.unravel(self.whole(free, start))
             return points.residual(model(points.x, params, *constants).astype(dtype))
 
-        if lower is not None:
-            lower, upper = (self.free_part(side).astype(dtype) for side in (lower, upper))
-        return LeastSquaresProblem(residual, lower, upper)
+        if limits is None:
+            return LeastSquaresProblem(residual)
+        lower, upper = (self.free_part(side).astype(dtype) for side in limits)
+        return LeastSquaresProblem(residual, (lower, upper))
 
     def _points(self, data: Any, common: Any, dtype: Any) -> tuple[Points, Array]:
         row, start = data
@@ -188,8 +189,7 @@ def _root(variance: Array) -> Array:
 def _dtype(precision: str | None, x: Any, y: Array, start: Any) -> Any:
     if precision is not None:
         return jnp.dtype("float32" if precision == "float32" else "float64")
-    leaves = [leaf for leaf in jax.tree.leaves((x, y, start))]
-    dtype = jnp.result_type(*leaves)
+    dtype = jnp.result_type(*jax.tree.leaves((x, y, start)))
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 

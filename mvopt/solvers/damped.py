@@ -19,8 +19,8 @@ def with_solve(model: Linearization, use: Callable[[Solve], Any]) -> Any:
     """`use(solve)` with the cheaper solve that the model's conditioning allows.
 
     `solve(penalty, scale)` minimises ½‖r + J u‖² + ½ Σ penalty u² over scaled steps u, (n,), and
-    returns u and ‖L⁻¹ scale² u‖², where L Lᵀ is the matrix of the system: minus half the derivative of
-    ‖scale·u‖² by the damping. With a penalty of zero a direction that J does not see stays out.
+    returns u and ‖L⁻¹ scale² u‖², where L Lᵀ is the matrix of the system: minus half the derivative
+    of ‖scale·u‖² by the damping. With a penalty of zero a direction that J does not see stays out.
     """
     slope = model.slope()
     fast = use(lambda penalty, scale: normal_solve(model.matrix, slope, model.free, penalty, scale))

@@ -27,7 +27,9 @@ class Dogleg(TrustRegionMethod):
         along = curvature_along(model, descent)
         cauchy = descent * jnp.where(along > 0, decrease / along, 0.0)
         newton_length, cauchy_length = _length(scale, newton), _length(scale, cauchy)
-        shortened = cauchy * jnp.minimum(1.0, radius / jnp.where(cauchy_length > 0, cauchy_length, 1.0))
+        shortened = cauchy * jnp.minimum(
+            1.0, radius / jnp.where(cauchy_length > 0, cauchy_length, 1.0)
+        )
         leg = newton - cauchy
         corner = cauchy + leg * _fraction(scale * cauchy, scale * leg, radius)
         step = jnp.where(cauchy_length >= radius, shortened, corner)

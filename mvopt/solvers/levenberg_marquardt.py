@@ -1,9 +1,9 @@
 """Levenberg–Marquardt in the trust-region form of Moré (1978).
 
-The step minimises ½‖r + J δ‖² subject to ‖D δ‖ ≤ Δ: it is the undamped step if that is short enough,
-else it solves (JᵀJ + λD²) δ = −Jᵀr with the λ at which ‖D δ‖ = Δ. λ is found by the iteration of
-Hebden (1973) and Moré (1978, "The Levenberg–Marquardt algorithm", eq. 5.5), which converges so fast
-that a fixed number of rounds serves: no lane waits for another.
+The step minimises ½‖r + J δ‖² subject to ‖D δ‖ ≤ Δ: it is the undamped step if that is short
+enough, else it solves (JᵀJ + λD²) δ = −Jᵀr with the λ at which ‖D δ‖ = Δ. λ is found by the
+iteration of Hebden (1973) and Moré (1978, "The Levenberg–Marquardt algorithm", eq. 5.5), which
+converges so fast that a fixed number of rounds serves: no lane waits for another.
 """
 
 from dataclasses import dataclass

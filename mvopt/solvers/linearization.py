@@ -19,17 +19,11 @@ from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower
 
 
-
-
 class LeastSquaresProblem(NamedTuple):
-    """½‖residual(params)‖² over the box [lower, upper]; flat params (n,), residual (m,).
-
-    `lower` and `upper` are None where there are no bounds.
-    """
+    """½‖residual(params)‖² over the box `bounds`; flat params (n,), residual (m,)."""
 
     residual: Callable[[Array], Array]
-    lower: Array | None = None
-    upper: Array | None = None
+    bounds: tuple[Array, Array] | None = None  # lower (n,) and upper (n,)
 
     def objective(self, params: Array) -> Array:
         """Half the sum of squares, ()."""
@@ -38,28 +32,31 @@ class LeastSquaresProblem(NamedTuple):
 
     def clip(self, params: Array) -> Array:
         """The nearest point of the box; what is within rounding of a bound is put on it."""
-        if self.lower is None:
+        if self.bounds is None:
             return params
+        lower, upper = self.bounds
         rounding = 4 * jnp.finfo(params.dtype).eps * jnp.abs(params)
-        params = jnp.where(params - rounding <= self.lower, self.lower, params)
-        return jnp.where(params + rounding >= self.upper, self.upper, params)
+        params = jnp.where(params - rounding <= lower, lower, params)
+        return jnp.where(params + rounding >= upper, upper, params)
 
     def free(self, params: Array, gradient: Array) -> Array:
         """(n,) bool: False where the params rest on a bound that the descent would cross."""
-        if self.lower is None:
+        if self.bounds is None:
             return jnp.ones(params.shape, bool)
-        below = (params <= self.lower) & (gradient > 0)
-        above = (params >= self.upper) & (gradient < 0)
-        return ~(below | above | (self.lower >= self.upper))
+        lower, upper = self.bounds
+        below = (params <= lower) & (gradient > 0)
+        above = (params >= upper) & (gradient < 0)
+        return ~(below | above | (lower >= upper))
 
 
 def projected_gradient(problem: LeastSquaresProblem, params: Array) -> Array:
     """Gradient of the cost where the params are free, distance to the bound where they are not."""
     gradient = jax.grad(problem.objective)(params)
-    if problem.lower is None:
+    if problem.bounds is None:
         return gradient
+    lower, upper = problem.bounds
     fixed, descent = lax.stop_gradient((params, gradient))
-    nearest = jnp.where(descent > 0, problem.lower, problem.upper)
+    nearest = jnp.where(descent > 0, lower, upper)
     return jnp.where(problem.free(fixed, descent), gradient, params - nearest)
 
 
@@ -146,7 +143,9 @@ def linearize(
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     free = problem.free(params, gradient)
     diagonal = diagonal_of(gram)
-    finite = jnp.isfinite(diagonal).all()  # a product of finite columns is finite or overflows there
+    finite = jnp.isfinite(
+        diagonal
+    ).all()  # a product of finite columns is finite or overflows there
     lengths = jnp.where(free & (diagonal > 0), jnp.sqrt(diagonal), 1.0)
     both = free[:, None] & free[None, :]
     gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)

@@ -25,7 +25,6 @@ from mvopt.solvers.linearization import (
     unevaluated,
 )
 
-
 # Trials in a row that may fail to bring the gradient down where the cost no longer tells.
 _BLIND_TRIALS = 3
 
@@ -157,7 +156,9 @@ class TrustRegionMethod:
             binding=binding,
             scale=scale,
             rejections=rejections,
-            status=self._status(model, trial, first & ~accept, blind & (rejections >= _BLIND_TRIALS)),
+            status=self._status(
+                model, trial, first & ~accept, blind & (rejections >= _BLIND_TRIALS)
+            ),
         )
 
     def _first_radius(self, model: Linearization, scale: Array) -> Array:
@@ -165,7 +166,7 @@ class TrustRegionMethod:
         return self.radius * jnp.where(length > 0, length, model.norm())
 
     def _radius(self, state: TrustRegionState, ratio: Array) -> Array:
-        """Half the step's length after a poor step, a quarter after two; twice Δ after a good one."""
+        """Half the step after a poor one, a quarter after two; twice Δ after a good one."""
         shorter = jnp.where(state.rejections > 0, 0.25, 0.5) * state.length
         longer = jnp.where((ratio > 0.75) & state.binding, 2.0, 1.0) * state.radius
         return jnp.where(ratio >= 0.25, longer, shorter)
@@ -207,7 +208,7 @@ def _bounded_step(
 
     Two rounds; what still crosses a bound after them is clipped. Without a hit the step stays.
     """
-    if problem.lower is None:
+    if problem.bounds is None:
         return step
     inside, hit = _clipped(problem, model, step)
     gram, slope = model.gram(), model.slope()

@@ -1,0 +1,132 @@
+"""The documentation: its code runs, its configurations are valid, its tables match the code."""
+
+import re
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import jax
+import pytest
+
+from mvopt import Status
+from mvopt.batch import config
+from mvopt.batch.choice import choose
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TABLES = {
+    "[data]": config.DataTable,
+    "[model]": config.ModelTable,
+    "[parameters.NAME]": config.ParameterTable,
+    "[fit]": config.FitTable,
+    "[output]": config.OutputTable,
+}
+REQUIRED = {
+    "data": '[data]\npath = "data.csv"\n',
+    "model": '[model]\nname = "linear"\n',
+}
+
+
+def blocks(page):
+    """Return (language, line of the page, text) of every code block."""
+    text = page.read_text()
+    return [
+        (found[1], text.count("\n", 0, found.start()) + 1, found[2])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+PAGES_WITH_PYTHON = [page for page in PAGES if any(kind == "python" for kind, *_ in blocks(page))]
+CONFIGURATIONS = [
+    pytest.param(text, id=f"{page.stem}:{line}")
+    for page in PAGES
+    for kind, line, text in blocks(page)
+    if kind == "toml"
+]
+
+
+@pytest.fixture
+def precision_of_a_new_process():
+    """A page asks for float64 itself, as its readers have to; the other tests get theirs back."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=lambda page: page.stem)
+def test_python_blocks_print_the_text_below(page, capsys, precision_of_a_new_process):
+    names = {"__name__": page.stem}
+    every = [*blocks(page), ("end", 0, "")]
+    for (kind, line, text), (next_kind, _, expected) in pairwise(every):
+        if kind != "python":
+            continue
+        # The empty lines make the line numbers of a traceback those of the page.
+        exec(compile("\n" * line + text, page, "exec"), names)
+        printed = capsys.readouterr().out
+        assert printed == (expected if next_kind == "text" else ""), f"{page.name}, line {line}"
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_configurations_are_valid(text, tmp_path):
+    """A block of some tables is completed to a configuration; the data need only exist."""
+    given = tomllib.loads(text)
+    missing = [table for name, table in REQUIRED.items() if name not in given]
+    path = tmp_path / "config.toml"
+    path.write_text("\n".join([text, *missing]))
+    data = given.get("data", {"path": "data.csv"})
+    file = tmp_path / data["path"].replace("*", "0")
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+
+    found = config.load(path)
+
+    if found.model.function is None:  # an example's function is nowhere to be imported from
+        choose(found, num_x=1)
+
+
+def section(page, title):
+    text = page.read_text()
+    start = text.index(f"\n## `{title}`\n")
+    end = text.find("\n## ", start + 1)
+    return text[start:end]
+
+
+def as_written(field):
+    """Return a field's default as the documentation writes it."""
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    return f"`{value}`".lower()
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_every_key_is_documented_with_its_default(title):
+    text = section(ROOT / "docs" / "fit-command.md", title)
+    rows = re.findall(r"(?m)^\| `(\w+)` \|.*\| (\S+) \|$", text)
+    fields = TABLES[title].model_fields
+    assert rows == [(name, as_written(field)) for name, field in fields.items()]
+
+
+def test_the_table_of_statuses():
+    text = (ROOT / "docs" / "statuses.md").read_text()
+    rows = re.findall(r"(?m)^\| (\d) \| `(\w+)` \| (.*) \|$", text)
+    assert rows == [(str(int(s)), s.name, s.sentence) for s in Status]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_files_that_commands_name_exist():
+    text = "".join(page.read_text() for page in PAGES)
+    named = re.findall(r"\bconfigs/\w+/\w+\.toml", text)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []

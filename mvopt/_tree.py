@@ -56,6 +56,11 @@ def take(tree: Any, index: Array) -> Any:
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
+def row(tree: Any, index: int = 0) -> Any:
+    """One row of every leaf."""
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
 def to_lanes(rows: Any) -> Any:
     """Rows, (lanes, ...), as lanes, (..., lanes)."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), rows)

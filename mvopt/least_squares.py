@@ -58,9 +58,7 @@ def least_squares(
     def run(rows: list[Array], count: int) -> Solution:
         return _solve(residual, layout, solver, bounds, rows, shared, max_steps, count)
 
-    if size is None:
-        return jax.tree.map(lambda leaf: leaf[0], run([], 1))
-    return in_blocks(run, rows, size)
+    return run([], 1) if size is None else in_blocks(run, rows, size)
 
 
 @partial(jax.jit, static_argnames=("residual", "layout"))
@@ -97,7 +95,7 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
         lanes=lanes_for(bytes_per_problem(starts.shape[1], shape.size, dtype, rows)),
         count=count,
     )
-    return Solution(
+    solution = Solution(
         params=jax.vmap(unravel)(outcome.params),
         value=outcome.value,
         status=outcome.status,
@@ -105,6 +103,7 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
         num_evaluations=outcome.num_steps,
         optimality=outcome.optimality,
     )
+    return solution if rows else _tree.row(solution)
 
 
 def bytes_per_problem(n: int, num_residuals: int, dtype: Any, rows: list[Array]) -> int:

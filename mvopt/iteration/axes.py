@@ -53,7 +53,7 @@ def split(
                 raise ValueError(
                     f"in_axes of {name} is {axis}, but an array there has shape {leaf.shape}"
                 )
-            rows.append(jnp.moveaxis(leaf, axis, 0))
+            rows.append(leaf if axis == 0 else jnp.moveaxis(leaf, axis, 0))
             if size not in (None, leaf.shape[axis]):
                 raise ValueError(
                     f"{name} holds {leaf.shape[axis]} problems along its batch axis, the arguments "

@@ -14,8 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt import _tree
-
 # Below this many problems a second thread costs more than it brings.
 _MIN_BLOCK = 1024
 _MAX_BLOCK = 65536
@@ -54,28 +52,39 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
     """
     if _traced(batch):
         return function(batch, size)
-    workers = num_cores() if jax.default_backend() == "cpu" else 1
+    on_host = jax.default_backend() == "cpu"
+    workers = num_cores() if on_host else 1
     num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // _MAX_BLOCK), 1)
     length = bucket(-(-size // num_blocks))
     settings = (jax.config.jax_enable_x64, jax.config.jax_default_device)
+    # On a CPU NumPy sees the same memory, and cuts and joins without compiling anything.
+    xp: Any = np if on_host else jnp
+    batch = jax.tree.map(xp.asarray, batch)
 
     def run(start: int) -> Any:
         count = min(length, size - start)
-        rows = jax.tree.map(lambda leaf: leaf[start : start + count], batch)
-        return function(_tree.pad_rows(rows, length), count)
-
-    def run_in_thread(start: int) -> Any:
+        rows = jax.tree.map(lambda leaf: _padded(xp, leaf[start : start + count], length), batch)
         # JAX keeps these settings by thread.
         with jax.enable_x64(settings[0]), jax.default_device(settings[1]):
-            return jax.block_until_ready(run(start))
+            return jax.tree.map(lambda leaf: xp.asarray(leaf)[:count], function(rows, count))
 
     starts = range(0, size, length)
-    if len(starts) == 1 or workers == 1:
+    if workers == 1 or len(starts) == 1:
         results = [run(start) for start in starts]
     else:
         with ThreadPoolExecutor(workers) as pool:
-            results = list(pool.map(run_in_thread, starts))
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:size], *results)
+            results = list(pool.map(run, starts))
+    return jax.tree.map(lambda *leaves: jnp.asarray(_joined(xp, leaves)), *results)
+
+
+def _padded(xp: Any, leaf: Any, length: int) -> Any:
+    """Repeat the last row until there are `length` rows."""
+    missing = length - len(leaf)
+    return xp.concatenate([leaf, xp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
+
+
+def _joined(xp: Any, leaves: tuple) -> Any:
+    return leaves[0] if len(leaves) == 1 else xp.concatenate(leaves)
 
 
 def _traced(tree: Any) -> bool:

@@ -77,9 +77,7 @@ def curve_fit(
     def run(rows: list[Array], count: int) -> Fit:
         return fit_rows(setup, solver, bounds, rows, shared, max_steps, count)
 
-    if size is None:
-        return jax.tree.map(lambda leaf: leaf[0], run([], 1))
-    return in_blocks(run, rows, size)
+    return run([], 1) if size is None else in_blocks(run, rows, size)
 
 
 def _check_options(loss: str, precision: str | None) -> None:

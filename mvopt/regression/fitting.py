@@ -42,7 +42,10 @@ def fit_rows(
     max_steps: Array,
     count: Array,
 ) -> Fit:
-    """Fit the first `count` of N data sets; leaves of the result have a leading axis N."""
+    """Fit the first `count` of N data sets; leaves of the result have a leading axis N.
+
+    Without rows, where everything is shared, there is one data set and no leading axis.
+    """
     fitting = _Fitting(setup, rows, shared)
     limits = flat_bounds(bounds, fitting.example[1], fitting.dtype)
     starts = in_chunks(fitting.start, rows, fitting.lanes)
@@ -73,7 +76,8 @@ def fit_rows(
         row, outcome = item
         return fitting.report(model, row, common, outcome)
 
-    return in_chunks(finish, (data, outcome), fitting.lanes)
+    fits = in_chunks(finish, (data, outcome), fitting.lanes)
+    return fits if rows else _tree.row(fits)
 
 
 class _Fitting:

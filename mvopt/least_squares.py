@@ -92,7 +92,9 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
         rows,
         (shared, constants, flat_bounds(bounds, x0, dtype)),
         max_steps=max_steps,
-        lanes=lanes_for(bytes_per_problem(starts.shape[1], shape.size, dtype, rows)),
+        lanes=lanes_for(
+            bytes_per_problem(starts.shape[1], shape.size, dtype, rows), len(rows[0]) if rows else None
+        ),
         count=count,
     )
     solution = Solution(

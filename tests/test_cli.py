@@ -175,7 +175,7 @@ def test_wide_and_long_give_the_same_table(files):
 BAD = [
     ("c.toml", "[output]", "[outputt]", ("[outputt]", "output")),
     ("c.toml", "[output]", "[fit]\nmax_stepz = 3\n[output]", ("[fit] max_stepz", "max_steps")),
-    ("c.toml", "[output]", "[fit]\nloss = 'hubber'\n[output]", ("[fit] loss", "huber")),
+    ("c.toml", "[output]", "[fit]\nloss = 'hubber'\n[output]", ("[fit] loss", "linear")),
     ("c.toml", 'y = "y"', 'y = "yy"', ("[data]", "a.csv", "y = 'yy'", "did you mean y?")),
     ("a.csv", "u,0.0,", "u,zero,", ("[data]", "a.csv", "column x", "'zero'", "row 1")),
     ("c.toml", "expression = ", "name = ", ("[model] name", "not a model")),
@@ -191,6 +191,12 @@ BAD = [
         "[output]",
         "[parameters.a]\nmin = 2\ninit = 1\n[output]",
         ("[parameters.a]", "move"),
+    ),
+    (
+        "c.toml",
+        "[output]",
+        "".join(f"[parameters.{name}]\ninit = 1\nfixed = true\n" for name in "abc") + "[output]",
+        ("[parameters]", "leave one free"),
     ),
     ("c.toml", '"a*exp', "\"__import__('os')*exp", ("[model]", "expression", "__import__")),
     ("c.toml", '"a*exp', '"a.real*exp', ("[model]", "expression", "attribute")),

@@ -29,10 +29,17 @@ def bucket(size: int) -> int:
     return -(-size // step) * step
 
 
-def lanes_for(bytes_per_problem: int) -> int:
-    """Number of lanes: what fits the cache on a CPU, enough to fill an accelerator elsewhere."""
+def lanes_for(bytes_per_problem: int, size: int | None) -> int:
+    """Number of lanes for `size` problems (None: a single one, not a batch).
+
+    On a CPU what fits the cache, however few the problems: the same program then serves them all,
+    and a result does not depend, to the last bit, on how many others there are. Elsewhere enough
+    to fill an accelerator.
+    """
+    if size is None:
+        return 1
     if jax.default_backend() != "cpu":
-        return 1 << 17
+        return min(1 << 17, bucket(size))
     return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 16 * 16, 16, 512))
 
 

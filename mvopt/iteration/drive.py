@@ -54,10 +54,9 @@ def drive(
 
     starts: (N, n); data: a pytree with a leading axis N; `problem_of` builds one problem from
     one row of it. Returns the outcomes and the number of loop iterations, (): the work done is
-    that number times `lanes`.
+    that number times `lanes`. There may be more lanes than problems.
     """
     size = starts.shape[0]
-    lanes = min(lanes, size)
     count = jnp.asarray(size if count is None else count, jnp.int32)
 
     def begin(row, params, state):

@@ -70,7 +70,8 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
 def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:
     """Map `function` over the leading axis of every leaf of `rows`, `lanes` of them at a time.
 
-    Without leaves there is one row: the result has a leading axis of one.
+    Fewer rows are filled up, so that the arithmetic is the same for any number of them. Without
+    leaves there is one row: the result has a leading axis of one.
     """
     leaves = jax.tree.leaves(rows)
     if not leaves:
@@ -81,10 +82,10 @@ def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:
         out = over_lanes(function)(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), rows))
         return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), out)
 
-    if size <= lanes:
-        return chunk(rows)
     num_chunks = -(-size // lanes)
     padded = _tree.pad_rows(rows, num_chunks * lanes)
+    if num_chunks == 1:
+        return jax.tree.map(lambda leaf: leaf[:size], chunk(padded))
     split = jax.tree.map(lambda leaf: leaf.reshape(num_chunks, lanes, *leaf.shape[1:]), padded)
     out = lax.map(chunk, split)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:size], out)

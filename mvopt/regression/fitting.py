@@ -87,9 +87,10 @@ class _Fitting:
         self.setup, self.shared = setup, shared
         x, y, _, sigma, _ = data = setup.layout.join([leaf[0] for leaf in rows], shared)
         self.has_sigma = sigma is not None
-        guess = self._whole_start(*data)
-        self.dtype = _dtype(setup.precision, x, y, guess)
-        flat, self.unravel = _tree.ravel(guess)
+        shapes = jax.eval_shape(self._whole_start, *data)
+        self.dtype = _dtype(setup.precision, x, y, shapes)
+        example = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        flat, self.unravel = _tree.ravel(example)
         self.example = (x, self.unravel(flat.astype(self.dtype)))
         check_shape(setup.model, x, y, self.example[1])
         self.indices = np.arange(flat.size) if setup.free is None else np.array(setup.free)
@@ -97,7 +98,7 @@ class _Fitting:
             raise ValueError(f"fixed has more entries than the {flat.size} parameters")
         self.size = flat.size
         bytes_each = bytes_per_problem(self.size, y.size, self.dtype, [leaf[:1] for leaf in rows])
-        self.lanes = lanes_for(bytes_each)
+        self.lanes = lanes_for(bytes_each, len(rows[0]) if rows else None)
 
     def start(self, row: list[Array]) -> Array:
         """Flat start of one data set, (n,), the fixed parameters included."""
@@ -158,7 +159,12 @@ class _Fitting:
             outcome.status,
         )
         status = jnp.where(points.usable, status, Status.BAD_INPUT).astype(jnp.int32)
-        failed = (status == Status.BAD_INPUT) | (status == Status.NONFINITE)
+        # Away from a solution there is no covariance of one.
+        failed = (
+            (status == Status.BAD_INPUT)
+            | (status == Status.NONFINITE)
+            | (status == Status.MAX_STEPS)
+        )
         dof = points.num_used - len(self.indices)
         reduced = jnp.where(dof > 0, found.chi2 / jnp.maximum(dof, 1), jnp.nan)
         scale = 1.0 if self.setup.absolute_sigma else jnp.where(dof > 0, reduced, jnp.inf)

@@ -7,6 +7,7 @@ import pytest
 
 from mvopt.batch.config import load
 from mvopt.batch.errors import InputError
+from mvopt.least_squares import DEFAULT_MAX_STEPS
 
 BASE = '[data]\npath = "a.csv"\nx = "x"\ny = "y"\n[model]\nname = "linear"\n'
 
@@ -26,7 +27,7 @@ def written(tmp_path):
 def test_defaults(written):
     config = load(written(BASE + "[parameters.slope]\ninit = 1\n"))
     assert config.fit.precision == "float64"
-    assert config.fit.max_steps is None
+    assert config.fit.max_steps == DEFAULT_MAX_STEPS
     assert not config.output.csv
     slope = config.parameters["slope"]
     assert (slope.init, slope.min, slope.max, slope.fixed) == (1.0, -math.inf, math.inf, False)
@@ -39,7 +40,7 @@ BAD = [
     (BASE + "[fit]\nmax_steps = 0", "[fit] max_steps = 0", "whole number"),
     (BASE + "[fit]\nmax_steps = '9'", "[fit] max_steps = '9'", "whole number"),
     (BASE + "[fit]\nprecision = 'half'", "[fit] precision", '"float64"'),
-    (BASE + "[fit]\nloss = 'hubber'", "[fit] loss = 'hubber'", '"huber"'),
+    (BASE + "[fit]\nloss = 'hubber'", "[fit] loss = 'hubber'", '"linear"'),
     (BASE + "[output]\ncsv = 'yes'", "[output] csv", "true or false"),
     (BASE.replace('"x"', "3"), "[data] x = 3", "list of numbers"),
     (BASE.replace('"x"', "['x', 3]"), "[data] x", "list of numbers"),

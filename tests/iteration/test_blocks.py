@@ -1,0 +1,84 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mvopt.iteration.blocks import bucket, in_blocks, lanes_for, num_cores
+
+
+def test_buckets_are_few_and_never_too_small():
+    sizes = np.arange(1, 5000)
+    buckets = np.array([bucket(int(size)) for size in sizes])
+    assert np.all(buckets >= sizes)
+    large = sizes > 16
+    assert np.all(buckets[large] <= 1.25 * sizes[large])
+    assert len(set(buckets)) <= 5 + 4 * (13 - 4)
+    assert [bucket(size) for size in (1, 3, 16, 17, 33, 1000)] == [1, 4, 16, 20, 40, 1024]
+
+
+def test_a_bucket_is_its_own_bucket():
+    for size in range(1, 3000):
+        assert bucket(bucket(size)) == bucket(size)
+
+
+def test_lanes_shrink_with_the_size_of_a_problem():
+    assert lanes_for(1) == lanes_for(100) == 512
+    assert lanes_for(10**9) == 16
+    middle = lanes_for(8192)
+    assert 16 < middle < 512
+    assert middle % 16 == 0
+
+
+@pytest.mark.parametrize("size", [1, 7, 3000, 70001])
+def test_every_row_comes_back_in_its_place(size):
+    calls = []
+
+    def double(block, count):
+        calls.append((block["a"].shape[0], count))
+        return {"b": 2 * block["a"]}
+
+    rows = jnp.arange(2.0 * size).reshape(size, 2)
+    found = in_blocks(double, {"a": rows}, size)
+    np.testing.assert_array_equal(found["b"], 2 * rows)
+    assert sum(count for _, count in calls) == size
+    assert len({length for length, _ in calls}) == 1
+    assert all(length == bucket(length) for length, _ in calls)
+
+
+def test_large_batches_use_every_core():
+    calls = []
+    size = 4096 * num_cores()
+    in_blocks(lambda block, count: (calls.append(count), block)[1], jnp.zeros(size), size)
+    assert len(calls) == num_cores()
+
+
+def test_settings_of_the_caller_hold_in_the_threads():
+    seen = []
+
+    def look(block, count):
+        seen.append(jnp.asarray(1.0).dtype)
+        return block
+
+    with jax.enable_x64(False):
+        in_blocks(look, jnp.zeros(4096 * num_cores()), 4096 * num_cores())
+    assert seen == [jnp.float32] * num_cores()
+
+
+def test_an_error_in_a_block_reaches_the_caller():
+    def fail(block, count):
+        raise ValueError("broken model")
+
+    with pytest.raises(ValueError, match="broken model"):
+        in_blocks(fail, jnp.zeros(4096), 4096)
+
+
+def test_one_block_under_a_transformation():
+    counts = []
+
+    def double(block, count):
+        counts.append(count)
+        return 2 * block
+
+    found = jax.jit(lambda rows: in_blocks(double, rows, 5000))(jnp.arange(5000.0))
+    np.testing.assert_array_equal(found, 2 * jnp.arange(5000.0))
+    assert counts == [5000]

@@ -1,0 +1,213 @@
+"""Levenberg–Marquardt on published problems: NIST StRD and Moré, Garbow, Hillstrom (1981)."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks.problems import nist
+from mvopt import LevenbergMarquardt, Status, least_squares
+
+HARD = ["MGH10", "BoxBOD", "MGH17", "Eckerle4", "Bennett5", "Lanczos3", "Nelson", "Hahn1"]
+RESIDUALS = {
+    model: (lambda b, x, y, model=model: model(x, b) - y)
+    for model in {nist.MODELS[name] for name in HARD}
+}
+
+
+def rosenbrock(x):
+    return jnp.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+
+def powell_singular(x):
+    return jnp.array(
+        [
+            x[0] + 10 * x[1],
+            5**0.5 * (x[2] - x[3]),
+            (x[1] - 2 * x[2]) ** 2,
+            10**0.5 * (x[0] - x[3]) ** 2,
+        ]
+    )
+
+
+def brown_badly_scaled(x):
+    return jnp.array([x[0] - 1e6, x[1] - 2e-6, x[0] * x[1] - 2])
+
+
+def freudenstein_roth(x):
+    return jnp.array(
+        [
+            -13 + x[0] + ((5 - x[1]) * x[1] - 2) * x[1],
+            -29 + x[0] + ((x[1] + 1) * x[1] - 14) * x[1],
+        ]
+    )
+
+
+def in_units(x, units, size):
+    """Rosenbrock's function of x·units, the residual multiplied by size."""
+    return size * rosenbrock(x * units)
+
+
+def decay(b, x, y):
+    return b[0] * jnp.exp(-b[1] * x) + b[2] - y
+
+
+def logarithm(x):
+    return jnp.log(x) + 3
+
+
+def cube(x, target):
+    return x**3 - target
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_nist_from_both_starts_in_a_batch_and_one_at_a_time(name):
+    problem = nist.load(name)
+    residual, args = RESIDUALS[problem.model], (problem.x, problem.y)
+    batch = least_squares(residual, problem.starts, args, in_axes=(0, None, None))
+    for i, start in enumerate(problem.starts):
+        assert nist.worst_lre(batch.params[i], problem.certified) >= 6
+        np.testing.assert_allclose(2 * batch.value[i], problem.rss, rtol=1e-5)
+        single = least_squares(residual, start, args)
+        np.testing.assert_allclose(single.params, batch.params[i], rtol=1e-8)
+        assert single.status == batch.status[i] == Status.CONVERGED
+        assert single.num_steps == batch.num_steps[i] < 1000
+
+
+@pytest.mark.parametrize(
+    ("residual", "start", "solution", "value", "status"),
+    [
+        (rosenbrock, [-1.2, 1.0], [1, 1], 0, Status.CONVERGED),
+        (brown_badly_scaled, [1.0, 1.0], [1e6, 2e-6], 0, Status.CONVERGED),
+        # Its Jacobian is singular at the local minimum: half of the digits is all there is.
+        (freudenstein_roth, [0.5, -2.0], [11.412779, -0.896805], 48.984253 / 2, Status.STALLED),
+    ],
+    ids=["rosenbrock", "brown", "freudenstein and roth"],
+)
+def test_classic_problems(residual, start, solution, value, status):
+    found = least_squares(residual, start)
+    assert found.status in (Status.CONVERGED, status)
+    np.testing.assert_allclose(found.params, solution, rtol=1e-6)
+    np.testing.assert_allclose(found.value, value, rtol=1e-7, atol=1e-15)
+    assert found.num_steps < 100
+
+
+def test_a_singular_jacobian_at_the_solution_is_reached_all_the_same():
+    found = least_squares(powell_singular, [3.0, -1.0, 0.0, 1.0])
+    assert found.status in (Status.CONVERGED, Status.SINGULAR)
+    np.testing.assert_allclose(found.params, 0, atol=1e-4)
+    assert found.value <= 1e-15
+    assert found.num_steps < 200
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize(
+    "units", [(1.0, 1.0), (1e15, 1e15), (1e-15, 1e-15), (1e15, 1e-15)], ids=str
+)
+def test_the_units_of_params_and_residual_do_not_matter(units, size):
+    start = np.array([-1.2, 1.0])
+    plain = least_squares(in_units, start, (np.ones(2), 1.0))
+    found = least_squares(in_units, start / np.array(units), (np.array(units), size))
+    assert found.status == plain.status == Status.CONVERGED
+    assert found.num_steps == plain.num_steps
+    np.testing.assert_allclose(found.params * np.array(units), plain.params, rtol=1e-12)
+
+
+def test_a_trial_where_the_residual_is_nan_is_backed_away_from():
+    """The Gauss–Newton step from 1 leads to −2, where the logarithm is not defined."""
+    found = least_squares(logarithm, 1.0)
+    assert found.status == Status.CONVERGED
+    assert found.params.shape == ()
+    np.testing.assert_allclose(found.params, np.exp(-3), rtol=1e-12)
+
+
+def test_a_root_that_float32_cannot_meet_exactly_is_no_failure():
+    found = least_squares(cube, np.float32(1.0), (np.float32(1e4),))
+    assert found.params.dtype == jnp.float32
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params, 1e4 ** (1 / 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", [np.nan, np.inf, -1.0])
+def test_a_start_where_nothing_is_finite_says_so(start):
+    found = least_squares(logarithm, start)
+    assert found.status == Status.NONFINITE
+    assert found.num_steps == 1
+    np.testing.assert_array_equal(found.params, start)
+
+
+@pytest.mark.parametrize("budget", [1, 2, 5])
+def test_the_budget_is_exact_and_progress_is_kept(budget):
+    found = least_squares(rosenbrock, [-1.2, 1.0], max_steps=budget)
+    assert found.status == Status.MAX_STEPS
+    assert found.num_steps == found.num_evaluations == budget
+    assert found.value <= 24.2 / 2
+    np.testing.assert_allclose(2 * found.value, jnp.sum(rosenbrock(found.params) ** 2), rtol=1e-12)
+
+
+def test_the_reported_optimality_is_the_gradient():
+    found = least_squares(freudenstein_roth, [0.5, -2.0], max_steps=4)
+    step = 1e-6
+    gradient = [
+        (
+            jnp.sum(freudenstein_roth(found.params + e) ** 2)
+            - jnp.sum(freudenstein_roth(found.params - e) ** 2)
+        )
+        / (4 * step)
+        for e in step * np.eye(2)
+    ]
+    np.testing.assert_allclose(found.optimality, np.abs(gradient).max(), rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def noisy_decays():
+    rng = np.random.default_rng(2)
+    x = np.linspace(0, 4, 20)
+    truth = rng.uniform([1, 0.3, -1], [5, 2, 1], (64, 3))
+    clean = truth[:, :1] * np.exp(-truth[:, 1:2] * x) + truth[:, 2:]
+    return (
+        truth * rng.uniform(0.6, 1.6, truth.shape),
+        x,
+        clean + 0.05 * rng.normal(size=clean.shape),
+    )
+
+
+def test_float32_ends_at_its_floor_and_not_out_of_steps(noisy_decays):
+    starts, x, y = noisy_decays
+    args = {"in_axes": (0, None, 0)}
+    best = least_squares(decay, starts, (x, y), **args)
+    assert (best.status == Status.CONVERGED).all()
+    rough = [np.asarray(part, np.float32) for part in (starts, x, y)]
+    for tolerance in (None, 1e-12):
+        solver = LevenbergMarquardt(gtol=tolerance, xtol=tolerance)
+        found = least_squares(decay, rough[0], tuple(rough[1:]), solver=solver, **args)
+        assert found.params.dtype == jnp.float32
+        if tolerance is None:
+            assert (found.status == Status.CONVERGED).all()
+        else:
+            assert set(np.asarray(found.status)) <= {Status.CONVERGED, Status.STALLED}
+        assert (found.num_steps < 100).all()
+        assert (found.value <= 1.001 * best.value).all()
+
+
+@pytest.mark.parametrize("name", ["MGH17", "Nelson", "Eckerle4", "BoxBOD"])
+def test_float32_never_calls_a_bad_fit_converged(name):
+    problem = nist.load(name)
+    rough = [np.asarray(part, np.float32) for part in (problem.starts, problem.x, problem.y)]
+    found = least_squares(
+        RESIDUALS[problem.model], rough[0], tuple(rough[1:]), in_axes=(0, None, None)
+    )
+    assert Status.MAX_STEPS not in found.status
+    for status, params in zip(found.status, np.asarray(found.params, float), strict=True):
+        rss = np.sum(np.asarray(problem.model(problem.x, params) - problem.y) ** 2)
+        assert status != Status.CONVERGED or rss <= 1.01 * problem.rss
+
+
+def test_loose_tolerances_end_sooner(noisy_decays):
+    starts, x, y = noisy_decays
+    steps = []
+    for tolerance in (1e-2, 1e-5, 1e-9):
+        solver = LevenbergMarquardt(gtol=tolerance, xtol=1e-14)
+        found = least_squares(decay, starts, (x, y), solver=solver, in_axes=(0, None, 0))
+        assert (found.status == Status.CONVERGED).all()
+        steps.append(int(found.num_steps.sum()))
+    assert steps[0] < steps[1] < steps[2]

@@ -93,7 +93,8 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
         (shared, constants, flat_bounds(bounds, x0, dtype)),
         max_steps=max_steps,
         lanes=lanes_for(
-            bytes_per_problem(starts.shape[1], shape.size, dtype, rows), len(rows[0]) if rows else None
+            bytes_per_problem(starts.shape[1], shape.size, dtype, rows),
+            len(rows[0]) if rows else None,
         ),
         count=count,
     )
@@ -137,8 +138,15 @@ def flat_bounds(bounds: tuple[Any, Any] | None, x0: Any, dtype: Any) -> tuple[Ar
         return None
 
     def flat(side: Any) -> Array:
-        whole = jax.tree.broadcast(side, x0)
-        spread = jax.tree.map(lambda x, b: jnp.broadcast_to(b, x.shape), x0, whole)
+        try:
+            whole = jax.tree.broadcast(side, x0)
+            spread = jax.tree.map(lambda x, b: jnp.broadcast_to(b, x.shape), x0, whole)
+        except ValueError:
+            shapes = [jax.tree.map(jnp.shape, tree) for tree in (side, x0)]
+            raise ValueError(
+                f"bounds of shape {shapes[0]} do not fit params of shape {shapes[1]}: give a "
+                "number or a pytree like the params for each side"
+            ) from None
         return _tree.ravel(spread)[0].astype(dtype)
 
     return flat(bounds[0]), flat(bounds[1])

@@ -106,11 +106,11 @@ def drive(
         return lane, evaluation, taken, results, iterations + 1
 
     # All lanes are idle at first: the first round of the loop loads them.
-    params = jnp.zeros((starts.shape[1], lanes), starts.dtype)
-    state = _blank(jax.eval_shape(over_lanes(solver.blank), params))
+    one = jax.eval_shape(solver.blank, starts[0])
+    seen = jax.eval_shape(evaluate, jax.eval_shape(_tree.row, data), one)
+    state, evaluation = _blank(one, lanes), _blank(seen, lanes)
     idle = jnp.full(lanes, size, jnp.int32)
     rows = _tree.take(data, jnp.zeros(lanes, jnp.int32))
-    evaluation = _blank(jax.eval_shape(over_lanes(evaluate), _tree.to_lanes(rows), state))
     unknown = jnp.full(size, jnp.nan, starts.dtype)
     nothing = jnp.zeros(size, jnp.int32)
     results = jax.vmap(_packed)(Outcome(starts, unknown, unknown, nothing, nothing))
@@ -139,5 +139,5 @@ def _unpacked(rows: tuple[Array, Array]) -> Outcome:
     return Outcome(reals[:-2], reals[-2], reals[-1], status, num_steps)
 
 
-def _blank(shapes: Any) -> Any:
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+def _blank(shapes: Any, lanes: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.zeros((*leaf.shape, lanes), leaf.dtype), shapes)

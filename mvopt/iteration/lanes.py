@@ -42,8 +42,6 @@ _KEEP_PARAMS = frozenset(
 )
 _INLINED = {
     "closed_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
     "jit": "jaxpr",
     "pjit": "jaxpr",
     "remat2": "jaxpr",
@@ -212,6 +210,24 @@ def _dot_general(equation, values, lanes):
     return [add_rows(total, length // block * block, length % block)]
 
 
+def _custom_jvp_call(equation, values, lanes):
+    mapped = [flag for _, flag in values]
+
+    @jax.custom_jvp
+    def call(*arrays):
+        args = list(zip(arrays, mapped, strict=True))
+        return [_spread(v, lanes) for v in _replay(equation.params["call_jaxpr"], args, lanes)]
+
+    @call.defjvp
+    def rule(primals, tangents):
+        def by_vmap(*arrays):
+            return _by_vmap(equation, list(zip(arrays, mapped, strict=True)))
+
+        return jax.jvp(by_vmap, primals, tangents)
+
+    return call(*(jnp.asarray(array) for array, _ in values))
+
+
 def _cond(equation, values, lanes):
     (predicate, mapped), *operands = values
     branches = equation.params["branches"]
@@ -225,6 +241,19 @@ def _cond(equation, values, lanes):
         return [jnp.where(predicate, a, b) for a, b in zip(branch(1), branch(0), strict=True)]
 
     return lax.cond(predicate.any(), both, lambda: branch(0))
+
+
+def _reached(jaxpr: Any, mapped: list[bool]) -> list[bool]:
+    """Which outputs depend on a mapped input."""
+    flags = dict(zip(jaxpr.invars, mapped, strict=True))
+
+    def flag(atom: Any) -> bool:
+        return not isinstance(atom, core.Literal) and flags.get(atom, False)
+
+    for equation in jaxpr.eqns:
+        reached = any(flag(atom) for atom in equation.invars)
+        flags.update((var, reached) for var in equation.outvars)
+    return [flag(atom) for atom in jaxpr.outvars]
 
 
 def _scan(equation, values, lanes):
@@ -251,15 +280,10 @@ def _scan(equation, values, lanes):
     def starts():
         return [_spread(v, lanes) if flag else v[0] for v, flag in zip(carry, mapped, strict=True)]
 
-    def becomes_mapped():
-        found: list[bool] = []
-        one = [jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x, _ in xs]
-        jax.eval_shape(lambda c, x: found.extend(f for _, f in advance(c, x)), starts(), one)
-        return [old or new for old, new in zip(mapped, found, strict=False)]
-
     # A loop counter is the same in every lane and must stay so, or indexing by it is a gather.
-    while (grown := becomes_mapped()) != mapped:
-        mapped = grown
+    fixed = [flag for _, flag in consts], [flag for _, flag in xs]
+    while (grown := _reached(body, [*fixed[0], *mapped, *fixed[1]])[:num_carry]) != mapped:
+        mapped = [old or new for old, new in zip(mapped, grown, strict=True)]
 
     def step(carry, slices):
         out = advance(carry, slices)
@@ -279,6 +303,7 @@ _RULES: dict[str, Callable[..., list[Array]]] = {
     "broadcast_in_dim": _broadcast_in_dim,
     "concatenate": _with_params(),
     "cond": _cond,
+    "custom_jvp_call": _custom_jvp_call,
     "dot_general": _dot_general,
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,

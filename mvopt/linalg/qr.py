@@ -15,6 +15,8 @@ from mvopt.linalg.triangular import diagonal_of
 
 # Accelerators multiply float32 matrices in reduced precision unless told not to.
 HIGHEST = lax.Precision.HIGHEST
+# Up to this order a permutation that differs between lanes is cheaper as sums than as a gather.
+_FEW_COLUMNS = 16
 
 
 class PivotedQR(NamedTuple):
@@ -32,7 +34,7 @@ class PivotedQR(NamedTuple):
     @property
     def triangle(self) -> Array:
         """The upper triangular matrix (n, n)."""
-        return self.factor[:, self.order]
+        return in_order(self.factor, self.order)
 
 
 def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
@@ -54,8 +56,10 @@ def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
         projection = jnp.sum(q * rhs)
         columns = columns - q[:, None] * row
         rhs = rhs - q * projection
-        rows = rows.at[k].set(jnp.where(chosen, length, row))
-        return columns, rhs, rows, rotated.at[k].set(projection), order.at[k].set(j), left
+        now = jnp.arange(n) == k
+        rows = jnp.where(now[:, None], jnp.where(chosen, length, row), rows)
+        rotated = jnp.where(now, projection, rotated)
+        return columns, rhs, rows, rotated, jnp.where(now, j, order), left
 
     carry = (
         matrix,
@@ -67,6 +71,22 @@ def pivoted_qr(matrix: Array, b: Array) -> PivotedQR:
     )
     _, _, rows, rotated, order, _ = lax.fori_loop(0, n, eliminate, carry)
     return PivotedQR(rows, rotated, order)
+
+
+def in_order(array: Array, order: Array) -> Array:
+    """Entries `order` along the last axis: a sum over one term each, for a few columns."""
+    if len(order) > _FEW_COLUMNS:
+        return array[..., order]
+    picked = order[:, None] == jnp.arange(len(order))
+    return jnp.sum(jnp.where(picked, array[..., None, :], 0), axis=-1)
+
+
+def back_in_place(array: Array, order: Array) -> Array:
+    """The inverse of `in_order`."""
+    if len(order) > _FEW_COLUMNS:
+        return array[..., jnp.argsort(order)]
+    picked = order[None, :] == jnp.arange(len(order))[:, None]
+    return jnp.sum(jnp.where(picked, array[..., None, :], 0), axis=-1)
 
 
 def numerical_rank(triangle: Array, num_rows: int) -> Array:

@@ -63,7 +63,7 @@ def curve_fit(
     _check_options(loss, precision)
     start, fill = _start(model, p0)
     data = (x, y, start, sigma, mask)
-    if isinstance(in_axes, tuple | list):
+    if isinstance(in_axes, tuple | list) and len(in_axes) <= len(data):
         padded = [*in_axes, *[None] * (5 - len(in_axes))]
         in_axes = tuple(None if a is None else axis for a, axis in zip(data, padded, strict=True))
     layout, rows, shared, size = split(data, in_axes, ("x", "y", "p0", "sigma", "mask"))

@@ -43,7 +43,7 @@ def points_of(x: Any, y: Array, sigma: Array | None, mask: Array | None, num_fre
     positive definite, a sigma that is not positive, or too few points make the data set unusable.
     """
     shape, y = y.shape, y.reshape(-1)
-    used = None if mask is None else mask.astype(bool).reshape(-1)
+    used = None if mask is None else jnp.broadcast_to(mask.astype(bool), shape).reshape(-1)
     whiten, valid = None, jnp.asarray(True)
     if sigma is not None and sigma.shape == (y.size, y.size) != shape:
         whiten, valid = _whitening(sigma, used)
@@ -96,3 +96,11 @@ def check_shape(model: Callable, x: Any, y: Any, params: Any) -> None:
         raise ValueError(
             f"the model returns shape {shape}, but y has shape {y.shape}: return one value a point"
         )
+
+
+def check_like(name: str, given: Array | None, y: Array, *, matrix: bool) -> None:
+    """Raise ValueError unless `given` has the shape of y, or is one number, or a matrix (m, m)."""
+    allowed = [y.shape, (), *([(y.size, y.size)] if matrix else [])]
+    if given is not None and given.shape not in allowed:
+        instead = "one value a point" + (", or a matrix (m, m)" if matrix else "")
+        raise ValueError(f"{name} has shape {given.shape}, but y has {y.shape}: give {instead}")

@@ -16,7 +16,7 @@ from mvopt.iteration.drive import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
 from mvopt.least_squares import bytes_per_problem, flat_bounds
-from mvopt.regression.data import Points, check_shape, points_of
+from mvopt.regression.data import Points, check_like, check_shape, points_of
 from mvopt.regression.uncertainty import chi2_p_value, uncertainty
 from mvopt.solvers.linearization import LeastSquaresProblem
 
@@ -85,13 +85,15 @@ class _Fitting:
 
     def __init__(self, setup: Setup, rows: list[Array], shared: list[Array]):
         self.setup, self.shared = setup, shared
-        x, y, _, sigma, _ = data = setup.layout.join([leaf[0] for leaf in rows], shared)
+        x, y, _, sigma, mask = data = setup.layout.join([leaf[0] for leaf in rows], shared)
         self.has_sigma = sigma is not None
         shapes = jax.eval_shape(self._whole_start, *data)
         self.dtype = _dtype(setup.precision, x, y, shapes)
         example = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         flat, self.unravel = _tree.ravel(example)
         self.example = (x, self.unravel(flat.astype(self.dtype)))
+        check_like("sigma", sigma, y, matrix=True)
+        check_like("mask", mask, y, matrix=False)
         check_shape(setup.model, x, y, self.example[1])
         self.indices = np.arange(flat.size) if setup.free is None else np.array(setup.free)
         if self.indices.max() >= flat.size:

@@ -12,7 +12,7 @@ from jax import lax
 
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
+from mvopt.linalg.qr import HIGHEST, back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 from mvopt.solvers.linearization import LeastSquaresProblem, residual_and_jacobian
 
@@ -72,8 +72,10 @@ def _inverse_by_qr(rows: Array, residual: Array, free: Array) -> tuple[Array, Ar
     share = jnp.sqrt(jnp.sum(null * null, axis=1)) > jnp.finfo(rows.dtype).eps ** 0.25
     root = solve_upper(corner, jnp.diag(jnp.where(within, 1.0, 0.0).astype(rows.dtype)))
     inverse = jnp.dot(root, root.T, precision=HIGHEST)
-    back = jnp.zeros(n, jnp.int32).at[order].set(jnp.arange(n, dtype=jnp.int32))
-    return inverse[back][:, back], (~within | share)[back] | ~free
+    # Both indices of the symmetric inverse back in the order of the parameters.
+    inverse = back_in_place(back_in_place(inverse, order).T, order)
+    undetermined = back_in_place((~within | share).astype(jnp.int32), order) > 0
+    return inverse, undetermined | ~free
 
 
 def chi2_p_value(chi2: Array, dof: Array) -> Array:

@@ -8,7 +8,7 @@ from jax import lax
 
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import pivoted_qr
+from mvopt.linalg.qr import back_in_place, in_order, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 from mvopt.solvers.linearization import Linearization
 
@@ -50,6 +50,6 @@ def _orthogonal_solve(model: Linearization, penalty: Array, scale: Array) -> tup
     diagonal = diagonal_of(triangle)
     upper = triangle + jnp.diag(jnp.where(diagonal > 0, 0.0, 1.0))
     solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
-    step = jnp.zeros_like(solved).at[order].set(solved)
-    image = solve_lower(upper.T, (scale * scale * step)[order])
+    step = back_in_place(solved, order)
+    image = solve_lower(upper.T, in_order(scale * scale * step, order))
     return jnp.where(model.free, step, 0.0), jnp.sum(image**2)

@@ -25,6 +25,8 @@ from mvopt.solvers.linearization import (
     unevaluated,
 )
 
+# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
+AUTO = float("nan")
 # Trials in a row that may fail to bring the gradient down where the cost no longer tells.
 _BLIND_TRIALS = 3
 
@@ -55,8 +57,9 @@ class TrustRegionState(NamedTuple):
 
     @property
     def optimality(self) -> Array:
-        """Largest entry of the projected gradient there, ()."""
-        return jnp.max(jnp.where(self.model.free, jnp.abs(self.model.gradient), 0.0))
+        """Largest entry of the projected gradient there, (); NaN before the first evaluation."""
+        largest = jnp.max(jnp.where(self.model.free, jnp.abs(self.model.gradient), 0.0))
+        return jnp.where(jnp.isinf(self.model.cost), jnp.nan, largest)
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,14 @@ class TrustRegionMethod:
     """A Gauss–Newton method; the methods that derive from it say how to choose a step.
 
     gtol: converged when the part of the residual that a step could still remove, ‖P r‖, is below
-    gtol·‖r‖ (the relative offset of Bates and Watts 1981); None: eps^0.6.
+    gtol·‖r‖ (the relative offset of Bates and Watts 1981); NaN: eps^0.6.
     xtol: …or below xtol times the sum of ‖J_j x_j‖, where a step is lost in the rounding of the
-    params; None: eps.
+    params; NaN: eps.
     radius: first Δ as a multiple of ‖D x‖ at the start.
     """
 
-    gtol: float | Array | None = None
-    xtol: float | Array | None = None
+    gtol: float | Array = AUTO
+    xtol: float | Array = AUTO
     radius: float | Array = 1.0
 
     def subproblem(
@@ -173,8 +176,8 @@ class TrustRegionMethod:
 
     def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
         eps = jnp.finfo(trial.dtype).eps
-        gtol = eps**0.6 if self.gtol is None else self.gtol
-        xtol = eps if self.xtol is None else self.xtol
+        gtol = jnp.where(jnp.isnan(self.gtol), eps**0.6, self.gtol).astype(trial.dtype)
+        xtol = jnp.where(jnp.isnan(self.xtol), eps, self.xtol).astype(trial.dtype)
         offset, size = model.offset(), model.size()
         converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)
         # What a step could still gain, ½‖P r‖², is lost in the rounding of the cost.

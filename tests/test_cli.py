@@ -109,7 +109,10 @@ def test_bad_data_sets_are_rows_and_leave_the_others_alone(files):
     assert result.exit_code == 0, result.output
     good = parquet.read_table(files / "good" / "part-00000.parquet")
     table = parquet.read_table(files / "bad" / "part-00000.parquet")
-    assert table.slice(0, 3).equals(good)
+    assert table.column_names == good.column_names
+    for name in good.column_names:  # Arrow's own comparison takes NaN for unequal
+        rows = table[name].slice(0, 3).to_numpy(zero_copy_only=False)
+        np.testing.assert_array_equal(rows, good[name].to_numpy(zero_copy_only=False))
     assert table["id"].to_pylist()[3:] == ["nan", "few", "empty"]
     assert table["status"].to_pylist()[3:] == ["NONFINITE", "BAD_INPUT", "BAD_INPUT"]
     assert table["num_points"].to_pylist()[3:] == [12, 2, 0]

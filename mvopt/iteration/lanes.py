@@ -27,8 +27,8 @@ from mvopt._types import Array
 
 # Rows of a contraction that are summed in one fused expression before the loop goes round.
 _CONTRACTION_BLOCK = 8
-# Below this number of lanes the trailing axis has nothing to vectorise.
-_FEW_LANES = 8
+# A longer contraction is left to the library: one problem of many points must not be a long loop.
+_LONG_CONTRACTION = 4096
 
 _ELEMENTWISE = frozenset(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp "
@@ -191,7 +191,9 @@ def _dynamic_update_slice(equation, values, lanes):
 def _dot_general(equation, values, lanes):
     (contract, batch) = equation.params["dimension_numbers"]
     (lhs, rhs), (lhs_axes, rhs_axes) = values, contract
-    if lanes < _FEW_LANES or len(lhs_axes) != 1 or batch != ((), ()):
+    if len(lhs_axes) != 1 or batch != ((), ()):
+        return _by_vmap(equation, values)
+    if equation.invars[0].aval.shape[lhs_axes[0]] > _LONG_CONTRACTION:
         return _by_vmap(equation, values)
     left, right = _spread(lhs, lanes), _spread(rhs, lanes)
     length, block = left.shape[lhs_axes[0]], _CONTRACTION_BLOCK

@@ -26,7 +26,7 @@ from mvopt import _tree
 from mvopt._types import Array
 
 # Rows of a contraction that are summed in one fused expression before the loop goes round.
-_CONTRACTION_BLOCK = 8
+_BLOCKS = range(4, 13)
 # A longer contraction is left to the library: one problem of many points must not be a long loop.
 _LONG_CONTRACTION = 4096
 
@@ -75,17 +75,23 @@ def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:
     if not leaves:
         return jax.tree.map(lambda leaf: leaf[None], function(rows))
     size = leaves[0].shape[0]
-
-    def chunk(rows: Any) -> Any:
-        out = over_lanes(function)(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), rows))
-        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), out)
-
     num_chunks = -(-size // lanes)
     padded = _tree.pad_rows(rows, num_chunks * lanes)
-    if num_chunks == 1:
-        return jax.tree.map(lambda leaf: leaf[:size], chunk(padded))
-    split = jax.tree.map(lambda leaf: leaf.reshape(num_chunks, lanes, *leaf.shape[1:]), padded)
-    out = lax.map(chunk, split)
+
+    def piece(k: Array) -> Any:
+        def cut(leaf: Array) -> Array:
+            return jnp.moveaxis(lax.dynamic_slice_in_dim(leaf, k * lanes, lanes), 0, -1)
+
+        return jax.tree.map(cut, padded)
+
+    def step(current: Any, k: Array) -> tuple[Any, Any]:
+        # The next piece is carried: what a loop carries is in memory in the layout of the lanes, and
+        # is not cut out again by every operation that reads it.
+        out = over_lanes(function)(current)
+        rows = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), out)
+        return piece(jnp.minimum(k + 1, num_chunks - 1)), rows
+
+    _, out = lax.scan(step, piece(jnp.int32(0)), jnp.arange(num_chunks, dtype=jnp.int32))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:size], out)
 
 
@@ -196,7 +202,9 @@ def _dot_general(equation, values, lanes):
     if equation.invars[0].aval.shape[lhs_axes[0]] > _LONG_CONTRACTION:
         return _by_vmap(equation, values)
     left, right = _spread(lhs, lanes), _spread(rhs, lanes)
-    length, block = left.shape[lhs_axes[0]], _CONTRACTION_BLOCK
+    length = left.shape[lhs_axes[0]]
+    # Without a rest there is only the loop, whose operands XLA does not compute a second time.
+    block = max((b for b in _BLOCKS if length % b == 0), default=8)
 
     def add_rows(total, first, count):
         for k in range(count):

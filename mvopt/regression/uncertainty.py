@@ -33,7 +33,6 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     diagonal = diagonal_of(gram)
     used = free & (diagonal > 0)
     lengths = jnp.where(used, jnp.sqrt(jnp.where(used, diagonal, 1.0)), 1.0)
-    scaled = jnp.where(used[:, None], rows / lengths[:, None], 0.0)
     both = used[:, None] & used[None, :]
     gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)
     lower, pivot = cholesky(gram + jnp.diag(jnp.where(used, 0.0, 1.0)))
@@ -42,7 +41,7 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     root = solve_lower(lower, unit)
     inverse, undetermined = lax.cond(
         ill,
-        lambda: _inverse_by_qr(scaled, residual, free),
+        lambda: _inverse_by_qr(jnp.where(used, rows.T / lengths, 0.0), residual, free),
         lambda: (jnp.dot(root.T, root, precision=HIGHEST), ~free),
     )
     inverse = inverse / (lengths[:, None] * lengths[None, :])
@@ -54,7 +53,7 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     )
 
 
-def _inverse_by_qr(rows: Array, residual: Array, free: Array) -> tuple[Array, Array]:
+def _inverse_by_qr(jacobian: Array, residual: Array, free: Array) -> tuple[Array, Array]:
     """The inverse on the determined subspace, and which parameters are outside of it.
 
     With R = [R₁ R₂; 0 0] of rank k the null space is spanned by the columns of [−R₁⁻¹R₂; I]: a
@@ -62,15 +61,15 @@ def _inverse_by_qr(rows: Array, residual: Array, free: Array) -> tuple[Array, Ar
     R₁ alone.
     """
     n = len(free)
-    reduced = pivoted_qr(rows.T, residual)
+    reduced = pivoted_qr(jacobian, residual)
     triangle, order = reduced.triangle, reduced.order
-    within = jnp.arange(n) < numerical_rank(triangle, rows.shape[1])
+    within = jnp.arange(n) < numerical_rank(triangle, len(jacobian))
     corner = jnp.where(within[:, None] & within[None, :], triangle, 0.0)
     corner = corner + jnp.diag(jnp.where(within, 0.0, 1.0))
     beyond = jnp.where(within[:, None] & ~within[None, :], triangle, 0.0)
     null = jnp.where(within[:, None], -solve_upper(corner, beyond), 0.0)
-    share = jnp.sqrt(jnp.sum(null * null, axis=1)) > jnp.finfo(rows.dtype).eps ** 0.25
-    root = solve_upper(corner, jnp.diag(jnp.where(within, 1.0, 0.0).astype(rows.dtype)))
+    share = jnp.sqrt(jnp.sum(null * null, axis=1)) > jnp.finfo(triangle.dtype).eps ** 0.25
+    root = solve_upper(corner, jnp.diag(jnp.where(within, 1.0, 0.0).astype(triangle.dtype)))
     inverse = jnp.dot(root, root.T, precision=HIGHEST)
     # Both indices of the symmetric inverse back in the order of the parameters.
     inverse = back_in_place(back_in_place(inverse, order).T, order)

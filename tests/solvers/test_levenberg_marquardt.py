@@ -178,11 +178,11 @@ def test_float32_ends_at_its_floor_and_not_out_of_steps(noisy_decays):
     best = least_squares(decay, starts, (x, y), **args)
     assert (best.status == Status.CONVERGED).all()
     rough = [np.asarray(part, np.float32) for part in (starts, x, y)]
-    for tolerance in (None, 1e-12):
+    for tolerance in (AUTO, 1e-12):
         solver = LevenbergMarquardt(gtol=tolerance, xtol=tolerance)
         found = least_squares(decay, rough[0], tuple(rough[1:]), solver=solver, **args)
         assert found.params.dtype == jnp.float32
-        if tolerance is None:
+        if tolerance is AUTO:
             assert (found.status == Status.CONVERGED).all()
         else:
             assert set(np.asarray(found.status)) <= {Status.CONVERGED, Status.STALLED}

@@ -50,7 +50,9 @@ def fit_rows(
     limits = flat_bounds(bounds, fitting.example[1], fitting.dtype)
     # A guess is a search and goes in chunks; a given start is only laid out.
     given = bool(rows) and not setup.fill
-    starts = jax.vmap(fitting.start)(rows) if given else in_chunks(fitting.start, rows, fitting.lanes)
+    starts = (
+        jax.vmap(fitting.start)(rows) if given else in_chunks(fitting.start, rows, fitting.lanes)
+    )
     data = (rows, starts)
 
     def run(starts: Array, dtype: Any) -> tuple[Callable, Any, Outcome]:

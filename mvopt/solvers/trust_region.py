@@ -67,7 +67,7 @@ class TrustRegionMethod:
     """A Gauss–Newton method; the methods that derive from it say how to choose a step.
 
     gtol: converged when the part of the residual that a step could still remove, ‖P r‖, is below
-    gtol·‖r‖ (the relative offset of Bates and Watts 1981); NaN: eps^0.6.
+    gtol·‖r‖ (the relative offset of Bates and Watts 1981); NaN: 10 eps^(2/3).
     xtol: …or below xtol times the sum of ‖J_j x_j‖, where a step is lost in the rounding of the
     params; NaN: eps.
     radius: first Δ as a multiple of ‖D x‖ at the start.
@@ -176,7 +176,7 @@ class TrustRegionMethod:
 
     def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
         eps = jnp.finfo(trial.dtype).eps
-        gtol = jnp.where(jnp.isnan(self.gtol), eps**0.6, self.gtol).astype(trial.dtype)
+        gtol = jnp.where(jnp.isnan(self.gtol), 10 * eps ** (2 / 3), self.gtol).astype(trial.dtype)
         xtol = jnp.where(jnp.isnan(self.xtol), eps, self.xtol).astype(trial.dtype)
         offset, size = model.offset(), model.size()
         converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)

@@ -85,8 +85,8 @@ def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:
         return jax.tree.map(cut, padded)
 
     def step(current: Any, k: Array) -> tuple[Any, Any]:
-        # The next piece is carried: what a loop carries is in memory in the layout of the lanes, and
-        # is not cut out again by every operation that reads it.
+        # The next piece is carried: what a loop carries is in memory in the layout of the lanes,
+        # and is not cut out again by every operation that reads it.
         out = over_lanes(function)(current)
         rows = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), out)
         return piece(jnp.minimum(k + 1, num_chunks - 1)), rows

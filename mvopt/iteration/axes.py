@@ -60,6 +60,8 @@ def split(
                     f"before it {size}: they must agree"
                 )
             size = leaf.shape[axis]
+            if size == 0:
+                raise ValueError(f"{name} holds no problem along its batch axis: give at least one")
     return Layout(jax.tree.structure(args), tuple(mapped)), rows, shared, size
 
 

@@ -79,3 +79,8 @@ def test_layouts_are_equal_where_the_axes_are():
 def test_errors_name_the_argument(in_axes, message):
     with pytest.raises(ValueError, match=message):
         split((X, TREE), in_axes, NAMES)
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match=r"x0 holds no problem .* give at least one"):
+        split((np.zeros((0, 2)),), 0, ("x0",))

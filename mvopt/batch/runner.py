@@ -101,7 +101,8 @@ def set_up_jax(precision: str) -> None:
     A cache folder that the user has set (JAX_COMPILATION_CACHE_DIR) stays.
     """
     jax.config.update("jax_enable_x64", precision != "float32")
-    if jax.config.jax_compilation_cache_dir is None:
+    settings: Any = jax.config  # whose attributes JAX does not declare
+    if settings.jax_compilation_cache_dir is None:
         folder = platformdirs.user_cache_dir("mvopt")
         jax.config.update("jax_compilation_cache_dir", folder)
     # Small programs too: a run on a small table compiles for longer than it fits.

@@ -63,7 +63,8 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
     workers = num_cores() if on_host else 1
     num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // _MAX_BLOCK), 1)
     length = bucket(-(-size // num_blocks))
-    settings = (jax.config.jax_enable_x64, jax.config.jax_default_device)
+    config: Any = jax.config  # whose attributes JAX does not declare
+    settings = (config.jax_enable_x64, config.jax_default_device)
     # On a CPU NumPy sees the same memory, and cuts and joins without compiling anything.
     xp: Any = np if on_host else jnp
     batch = jax.tree.map(xp.asarray, batch)

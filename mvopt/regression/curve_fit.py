@@ -87,7 +87,8 @@ def _check_options(loss: str, precision: str | None) -> None:
         raise ValueError(
             f"precision={precision!r} is not known: use one of {', '.join(PRECISIONS)}"
         )
-    if precision in ("float64", "mixed") and not jax.config.jax_enable_x64:
+    # What float64 becomes tells whether JAX allows it.
+    if precision in ("float64", "mixed") and jnp.result_type(float) != jnp.float64:
         raise ValueError(
             f'precision="{precision}" needs float64: call '
             'jax.config.update("jax_enable_x64", True) at the start of the program'

@@ -51,13 +51,8 @@ def where(condition: Array, on_true: Any, on_false: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), on_true, on_false)
 
 
-def take(tree: Any, index: Array) -> Any:
-    """Rows `index` of every leaf."""
-    return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def row(tree: Any, index: int = 0) -> Any:
-    """One row of every leaf."""
+def take(tree: Any, index: Array | int) -> Any:
+    """Rows `index` of every leaf, or the one row of an integer."""
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
@@ -76,10 +71,11 @@ def put_lanes(tree: Any, index: Array, lanes: Any) -> Any:
 
 
 def pad_rows(tree: Any, size: int) -> Any:
-    """Repeat the last row of every leaf until there are `size` rows."""
+    """Repeat the last row of every leaf until there are `size` rows; NumPy arrays stay NumPy's."""
 
-    def pad(leaf: Array) -> Array:
+    def pad(leaf: Any) -> Any:
+        xp: Any = np if isinstance(leaf, np.ndarray) else jnp
         missing = size - leaf.shape[0]
-        return jnp.concatenate([leaf, jnp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
+        return xp.concatenate([leaf, xp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
 
     return jax.tree.map(pad, tree)

@@ -47,8 +47,7 @@ def least_squares(
     to `args` and whatever `residual` closes over. Raises ValueError for bounds that cross or shapes
     that do not fit; never because a problem has no solution.
     """
-    if loss != "linear":
-        raise ValueError(f'loss={loss!r} is not known: use "linear"')
+    check_loss(loss)
     names = ("x0", *(f"args[{i}]" for i in range(len(args))))
     layout, rows, shared, size = split((_tree.inexact(x0), *args), in_axes, names)
     if solver is None:
@@ -106,13 +105,19 @@ def _solve(residual, layout: Layout, solver, bounds, rows, shared, max_steps, co
         num_evaluations=outcome.num_steps,
         optimality=outcome.optimality,
     )
-    return solution if rows else _tree.row(solution)
+    return solution if rows else _tree.take(solution, 0)
 
 
 def bytes_per_problem(n: int, num_residuals: int, dtype: Any, rows: list[Array]) -> int:
     """Memory that one lane of a Gauss–Newton method goes through in a step."""
     numbers = num_residuals * (n + 1) + 6 * n * n + 12 * n
     return numbers * jnp.dtype(dtype).itemsize + sum(leaf.nbytes // len(leaf) for leaf in rows)
+
+
+def check_loss(loss: str) -> None:
+    """ValueError for a loss that does not exist."""
+    if loss != "linear":
+        raise ValueError(f'loss={loss!r} is not known: use "linear"')
 
 
 def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:

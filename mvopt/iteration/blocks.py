@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt import _tree
+
 # Below this many problems a second thread costs more than it brings.
 _MIN_BLOCK = 1024
 _MAX_BLOCK = 65536
@@ -71,7 +73,8 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
 
     def run(start: int) -> Any:
         count = min(length, size - start)
-        rows = jax.tree.map(lambda leaf: _padded(xp, leaf[start : start + count], length), batch)
+        rows = jax.tree.map(lambda leaf: leaf[start : start + count], batch)
+        rows = _tree.pad_rows(rows, length)
         # JAX keeps these settings by thread.
         with jax.enable_x64(settings[0]), jax.default_device(settings[1]):
             return jax.tree.map(lambda leaf: xp.asarray(leaf)[:count], function(rows, count))
@@ -83,12 +86,6 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
         with ThreadPoolExecutor(workers) as pool:
             results = list(pool.map(run, starts))
     return jax.tree.map(lambda *leaves: jnp.asarray(_joined(xp, leaves)), *results)
-
-
-def _padded(xp: Any, leaf: Any, length: int) -> Any:
-    """Repeat the last row until there are `length` rows."""
-    missing = length - len(leaf)
-    return xp.concatenate([leaf, xp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
 
 
 def _joined(xp: Any, leaves: tuple) -> Any:

@@ -24,7 +24,7 @@ from mvopt.iteration.protocol import Solver
 
 
 class Outcome(NamedTuple):
-    """How each of N problems ended; `lane_steps` is the work done: lanes × loop iterations."""
+    """How each of N problems ended."""
 
     params: Array  # (N, n)
     value: Array  # (N,)
@@ -107,7 +107,7 @@ def drive(
 
     # All lanes are idle at first: the first round of the loop loads them.
     one = jax.eval_shape(solver.blank, starts[0])
-    seen = jax.eval_shape(evaluate, jax.eval_shape(_tree.row, data), one)
+    seen = jax.eval_shape(evaluate, jax.eval_shape(lambda rows: _tree.take(rows, 0), data), one)
     state, evaluation = _blank(one, lanes), _blank(seen, lanes)
     idle = jnp.full(lanes, size, jnp.int32)
     rows = _tree.take(data, jnp.zeros(lanes, jnp.int32))

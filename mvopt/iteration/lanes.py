@@ -80,9 +80,9 @@ def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:
 
     def piece(k: Array) -> Any:
         def cut(leaf: Array) -> Array:
-            return jnp.moveaxis(lax.dynamic_slice_in_dim(leaf, k * lanes, lanes), 0, -1)
+            return lax.dynamic_slice_in_dim(leaf, k * lanes, lanes)
 
-        return jax.tree.map(cut, padded)
+        return _tree.to_lanes(jax.tree.map(cut, padded))
 
     def step(current: Any, k: Array) -> tuple[Any, Any]:
         # The next piece is carried: what a loop carries is in memory in the layout of the lanes,

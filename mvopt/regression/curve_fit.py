@@ -12,7 +12,7 @@ from mvopt._types import Array, Fit
 from mvopt.iteration.axes import split
 from mvopt.iteration.blocks import in_blocks
 from mvopt.iteration.protocol import Solver
-from mvopt.least_squares import DEFAULT_MAX_STEPS, check_bounds
+from mvopt.least_squares import DEFAULT_MAX_STEPS, check_bounds, check_loss
 from mvopt.regression.fitting import Setup, fit_rows
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
 
@@ -81,8 +81,7 @@ def curve_fit(
 
 
 def _check_options(loss: str, precision: str | None) -> None:
-    if loss != "linear":
-        raise ValueError(f'loss={loss!r} is not known: use "linear"')
+    check_loss(loss)
     if precision not in (None, *PRECISIONS):
         raise ValueError(
             f"precision={precision!r} is not known: use one of {', '.join(PRECISIONS)}"

@@ -24,7 +24,7 @@ from mvopt.solvers.linearization import LeastSquaresProblem
 class Setup(NamedTuple):
     """What a compiled fit belongs to; hashable."""
 
-    model: Callable[[Any, Any], Array]
+    model: Any  # called as model(x, params); has a guess(x, y, mask) if `fill`
     layout: Layout  # of (x, y, p0, sigma, mask)
     fill: bool  # the model's guess fills p0 where it is NaN or missing
     free: tuple[int, ...] | None  # which of the flat params are free; None: all
@@ -81,7 +81,7 @@ def fit_rows(
         return fitting.report(model, row, common, outcome)
 
     fits = in_chunks(finish, (data, outcome), fitting.lanes)
-    return fits if rows else _tree.row(fits)
+    return fits if rows else _tree.take(fits, 0)
 
 
 class _Fitting:
@@ -103,7 +103,7 @@ class _Fitting:
         if self.indices.max() >= flat.size:
             raise ValueError(f"fixed has more entries than the {flat.size} parameters")
         self.size = flat.size
-        bytes_each = bytes_per_problem(self.size, y.size, self.dtype, [leaf[:1] for leaf in rows])
+        bytes_each = bytes_per_problem(self.size, y.size, self.dtype, rows)
         self.lanes = lanes_for(bytes_each, len(rows[0]) if rows else None)
 
     def start(self, row: list[Array]) -> Array:
@@ -117,7 +117,7 @@ class _Fitting:
         if sigma is not None and sigma.shape == y.shape:
             informative = ~jnp.isposinf(sigma)
             mask = informative if mask is None else mask & informative
-        guess = self.setup.model.guess(x, y, mask)  # type: ignore[attr-defined]
+        guess = self.setup.model.guess(x, y, mask)
         return guess if start is None else jnp.where(jnp.isnan(start), guess, start)
 
     def free_part(self, flat: Array) -> Array:

@@ -143,9 +143,7 @@ def linearize(
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     free = problem.free(params, gradient)
     diagonal = diagonal_of(gram)
-    finite = jnp.isfinite(
-        diagonal
-    ).all()  # a product of finite columns is finite or overflows there
+    finite = jnp.isfinite(diagonal).all()  # where a column is not finite, its length is not
     lengths = jnp.where(free & (diagonal > 0), jnp.sqrt(diagonal), 1.0)
     both = free[:, None] & free[None, :]
     gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)

@@ -65,7 +65,9 @@ class Solution(NamedTuple):
     Every field is an array or a pytree of arrays; with `in_axes` given, each has a leading
     batch axis. `value` is the objective (for least squares half the sum of squared residuals
     after the loss), `optimality` the largest entry of the projected gradient in absolute value,
-    `multipliers` None where there are no constraints.
+    `multipliers` None where there are no constraints. The last three fields are None unless they
+    were asked for: what `fn` returned beside its value, the solver's last state, from which a later
+    call can go on, and the trace, whose rows are flat params and value after each step.
     """
 
     params: Params
@@ -75,6 +77,9 @@ class Solution(NamedTuple):
     num_evaluations: Array
     optimality: Array
     multipliers: Any = None
+    aux: Any = None
+    state: Any = None
+    trace: Any = None
 
 
 class Fit(NamedTuple):

@@ -1,6 +1,5 @@
 """`least_squares` as users call it: trees, bounds, statuses, what is compiled, what is refused."""
 
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from mvopt import LevenbergMarquardt, Status, least_squares
+from mvopt import LevenbergMarquardt, Status, _entry, least_squares
 
 X = np.linspace(0, 3, 15)
 DESIGN = np.random.default_rng(1).normal(size=(20, 4))
@@ -156,7 +155,7 @@ def test_bad_problems_of_a_batch_leave_the_others_bit_for_bit():
 
 def cache_size():
     # The function of that name hides the module.
-    return sys.modules["mvopt.least_squares"]._solve._cache_size()
+    return _entry.solve_rows._cache_size()
 
 
 def test_what_changes_in_value_is_not_compiled_again(compiled):

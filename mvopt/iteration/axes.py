@@ -29,16 +29,7 @@ def split(
     in_axes: as in `jax.vmap`, one integer or None for all arguments, or a tuple with one entry for
     each; the size is None where nothing is mapped. Raises ValueError that names the argument.
     """
-    if isinstance(in_axes, list):
-        in_axes = tuple(in_axes)
-    if not isinstance(in_axes, tuple):
-        in_axes = tuple(None if arg is None else in_axes for arg in args)
-    if len(in_axes) > len(args):
-        raise ValueError(
-            f"in_axes has {len(in_axes)} entries, but there are {len(args)} arguments "
-            f"({', '.join(names)}): give one entry for each, or one integer for all"
-        )
-    in_axes = in_axes + (None,) * (len(args) - len(in_axes))
+    in_axes = axes_of(args, in_axes, names)
     mapped: list[bool] = []
     rows: list[Array] = []
     shared: list[Array] = []
@@ -63,6 +54,18 @@ def split(
             if size == 0:
                 raise ValueError(f"{name} holds no problem along its batch axis: give at least one")
     return Layout(jax.tree.structure(args), tuple(mapped)), rows, shared, size
+
+
+def axes_of(args: tuple, in_axes: Any, names: tuple[str, ...]) -> tuple:
+    """One entry for each argument; ValueError where there are too many."""
+    if not isinstance(in_axes, tuple | list):
+        return tuple(None if arg is None else in_axes for arg in args)
+    if len(in_axes) > len(args):
+        raise ValueError(
+            f"in_axes has {len(in_axes)} entries, but there are {len(args)} arguments "
+            f"({', '.join(names)}): give one entry for each, or one integer for all"
+        )
+    return (*in_axes, *(None,) * (len(args) - len(in_axes)))
 
 
 def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int | None]]:

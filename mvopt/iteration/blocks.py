@@ -20,7 +20,7 @@ from mvopt import _tree
 _MIN_BLOCK = 1024
 _MAX_BLOCK = 65536
 # Working set that the lanes of one core may fill: a part of a usual second-level cache.
-_CACHE_BYTES = 1024 * 1024
+_CACHE_BYTES = 400 * 1024
 
 
 def bucket(size: int) -> int:
@@ -42,7 +42,7 @@ def lanes_for(bytes_per_problem: int, size: int | None) -> int:
         return 1
     if jax.default_backend() != "cpu":
         return min(1 << 17, bucket(size))
-    return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 16 * 16, 16, 512))
+    return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 16 * 16, 16, 16384))
 
 
 def num_cores() -> int:

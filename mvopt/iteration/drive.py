@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
     optimality: Array  # (N,)
     status: Array  # (N,) int32
     num_steps: Array  # (N,) int32
+    state: Any = None  # the solver's last state, (N, ...), if it was to be kept
+    trace: Array | None = None  # (N, K, n + 1), params and value after each of the first K steps
 
 
 class _Lanes(NamedTuple):
@@ -38,6 +40,22 @@ class _Lanes(NamedTuple):
     rows: Any  # the problems' own data, (lanes, ...)
     state: Any  # the solver's state, (..., lanes)
     num_steps: Array  # (lanes,) int32
+
+
+class _Carry(NamedTuple):
+    lane: _Lanes
+    evaluation: Any  # what the solver knows of the trials, (..., lanes)
+    taken: Array  # () int32, problems handed out so far
+    results: Any  # rows of what is finished
+    trace: Array | None
+    iterations: Array  # () int32
+
+
+class Options(NamedTuple):
+    """What a caller may ask of the loop; hashable."""
+
+    keep_state: bool = False  # return the last states, from which a later call can go on
+    trace: int = 0  # number of steps of each problem to record
 
 
 def drive(
@@ -49,24 +67,29 @@ def drive(
     max_steps: Array | int,
     lanes: int,
     count: Array | int | None = None,
+    states: Any = None,
+    options: Options = Options(),  # noqa: B008 (immutable)
 ) -> tuple[Outcome, Array]:
     """Solve the first `count` of N problems.
 
     starts: (N, n); data: a pytree with a leading axis N; `problem_of` builds one problem from
-    one row of it. Returns the outcomes and the number of loop iterations, (): the work done is
-    that number times `lanes`. There may be more lanes than problems.
+    one row of it. states: the states, (N, ...), at which an earlier call left the same problems,
+    to go on from there. Returns the outcomes and the number of loop iterations, (): the work done
+    is that number times `lanes`. There may be more lanes than problems.
     """
     size = starts.shape[0]
     count = jnp.asarray(size if count is None else count, jnp.int32)
+    queue = (data, starts, states)
 
-    def begin(row, params, state):
-        return solver.init(problem_of(row), params, state)
+    def begin(row, state):
+        row, params, former = row
+        return solver.init(problem_of(row), params, state) if former is None else former
 
     def evaluate(row, state):
-        return solver.evaluate(problem_of(row), state.trial)
+        return solver.evaluate(problem_of(row[0]), state)
 
     def advance(row, state, evaluation, num_steps):
-        problem = problem_of(row)
+        problem = problem_of(row[0])
         state = solver.step(problem, state, evaluation)
         status, num_steps = solver.status(problem, state), num_steps + 1
         out_of_budget = (status == Status.RUNNING) & (num_steps >= max_steps)
@@ -76,25 +99,25 @@ def drive(
     def refill(lane: _Lanes, free: Array, taken: Array) -> _Lanes:
         order = taken + jnp.cumsum(free, dtype=jnp.int32) - 1
         problem = jnp.where(free, jnp.where(order < count, order, size), lane.problem)
-        index = jnp.minimum(problem, size - 1)
         # Gathering every lane's row again costs less than choosing between old and new ones.
-        rows = _tree.take(data, index)
-        params = jnp.moveaxis(starts[index], 0, -1)
-        state = over_lanes(begin)(_tree.to_lanes(rows), params, lane.state)
+        rows = _tree.take(queue, jnp.minimum(problem, size - 1))
+        state = over_lanes(begin)(_tree.to_lanes(rows), lane.state)
         fresh = (state, jnp.zeros_like(problem))
         return _Lanes(problem, rows, *_tree.where(free, fresh, (lane.state, lane.num_steps)))
 
-    def body(carry):
-        lane, evaluation, taken, results, iterations = carry
+    def body(carry: _Carry) -> _Carry:
+        lane, evaluation, taken, results, trace, iterations = carry
         rows = _tree.to_lanes(lane.rows)
         state, now = over_lanes(advance)(rows, lane.state, evaluation, lane.num_steps)
         lane = lane._replace(state=state, num_steps=now.num_steps)
+        if trace is not None:
+            trace = _recorded(trace, lane.problem, now)
         idle = lane.problem >= count
         free = (now.status != Status.RUNNING) | idle
 
         def store_and_refill():
             where = jnp.where(free & ~idle, lane.problem, size)
-            stored = _tree.put_lanes(results, where, _packed(now))
+            stored = _tree.put_lanes(results, where, _packed(now, options.keep_state, state))
             return refill(lane, free, taken), taken + jnp.sum(free, dtype=jnp.int32), stored
 
         lane, taken, results = lax.cond(
@@ -103,40 +126,62 @@ def drive(
             lambda: (lane, taken, results),
         )
         evaluation = over_lanes(evaluate)(_tree.to_lanes(lane.rows), lane.state)
-        return lane, evaluation, taken, results, iterations + 1
+        return _Carry(lane, evaluation, taken, results, trace, iterations + 1)
+
+    def unfinished(carry: _Carry) -> Array:
+        return (carry.taken < count) | (carry.lane.problem < count).any()
 
     # All lanes are idle at first: the first round of the loop loads them.
+    row = jax.eval_shape(lambda: _tree.take(queue, 0))
     one = jax.eval_shape(solver.blank, starts[0])
-    seen = jax.eval_shape(evaluate, jax.eval_shape(lambda rows: _tree.take(rows, 0), data), one)
-    state, evaluation = _blank(one, lanes), _blank(seen, lanes)
+    state = _blank(one, lanes)
     idle = jnp.full(lanes, size, jnp.int32)
-    rows = _tree.take(data, jnp.zeros(lanes, jnp.int32))
-    unknown = jnp.full(size, jnp.nan, starts.dtype)
-    nothing = jnp.zeros(size, jnp.int32)
-    results = jax.vmap(_packed)(Outcome(starts, unknown, unknown, nothing, nothing))
-    carry = lax.while_loop(
-        lambda carry: (carry[2] < count) | (carry[0].problem < count).any(),
+    rows = _tree.take(queue, jnp.zeros(lanes, jnp.int32))
+    last = lax.while_loop(
+        unfinished,
         body,
-        (
+        _Carry(
             _Lanes(idle, rows, state, jnp.zeros_like(idle)),
-            evaluation,
+            _blank(jax.eval_shape(evaluate, row, one), lanes),
             jnp.int32(0),
-            results,
+            _no_results(starts, one if options.keep_state else None),
+            jnp.full((size, options.trace, starts.shape[1] + 1), jnp.nan, starts.dtype)
+            if options.trace
+            else None,
             jnp.int32(0),
         ),
     )
-    return jax.vmap(_unpacked)(carry[3]), carry[4] - 1
+    outcome = jax.vmap(_unpacked)(last.results)
+    return outcome._replace(trace=last.trace), last.iterations - 1
 
 
-def _packed(outcome: Outcome) -> tuple[Array, Array]:
+def _recorded(trace: Array, problem: Array, now: Outcome) -> Array:
+    """The trace with one more step of every lane; what is beyond its end is dropped."""
+    point = jnp.concatenate([now.params, now.value[None]]).T
+    return trace.at[problem, now.num_steps - 1].set(point, mode="drop")
+
+
+def _no_results(starts: Array, state: Any) -> Any:
+    size = starts.shape[0]
+    unknown = jnp.full(size, jnp.nan, starts.dtype)
+    nothing = jnp.zeros(size, jnp.int32)
+    states = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), state)
+    outcome = Outcome(starts, unknown, unknown, nothing, nothing)
+    return jax.vmap(lambda outcome, states: _packed(outcome, state is not None, states))(
+        outcome, states
+    )
+
+
+def _packed(outcome: Outcome, keep_state: bool, state: Any) -> Any:
     """One array of reals and one of integers: a scatter each, instead of one for every field."""
     reals = jnp.concatenate([outcome.params, outcome.value[None], outcome.optimality[None]])
-    return reals, jnp.stack([outcome.status, outcome.num_steps])
+    integers = jnp.stack([outcome.status, outcome.num_steps])
+    return reals, integers, state if keep_state else None
 
 
-def _unpacked(rows: tuple[Array, Array]) -> Outcome:
-    reals, (status, num_steps) = rows
-    return Outcome(reals[:-2], reals[-2], reals[-1], status, num_steps)
+def _unpacked(rows: Any) -> Outcome:
+    reals, (status, num_steps), state = rows
+    return Outcome(reals[:-2], reals[-2], reals[-1], status, num_steps, state)
 
 
 def _blank(shapes: Any, lanes: int) -> Any:

@@ -9,16 +9,20 @@ projected one. The rule is linear in dθ, so that JAX transposes it for reverse 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array
-from mvopt.iteration.drive import Outcome, drive
+from mvopt.iteration.drive import Options, Outcome, drive
 from mvopt.iteration.protocol import Solver
 
 ProblemOf = Callable[[Any, Any], Any]
+# Above this many params ∂F/∂x is not built; the solve is a few hundred products with it.
+_DENSE_LIMIT = 1000
+_GMRES_TOLERANCE = 1e-8
 
 
 def solve(
@@ -31,6 +35,8 @@ def solve(
     max_steps: Array | int,
     lanes: int,
     count: Array | int,
+    states: Any = None,
+    options: Options = Options(),  # noqa: B008 (immutable)
 ) -> Outcome:
     """`drive`, differentiable with respect to `data` and `shared`.
 
@@ -40,7 +46,7 @@ def solve(
     """
 
     @jax.custom_jvp
-    def run(solver, starts, data, shared, max_steps, count):
+    def run(solver, starts, data, shared, max_steps, count, states):
         outcome, _ = drive(
             solver,
             lambda row: problem_of(row, shared),
@@ -49,12 +55,14 @@ def solve(
             max_steps=max_steps,
             lanes=lanes,
             count=count,
+            states=states,
+            options=options,
         )
         return outcome
 
     @run.defjvp
     def rule(primals, tangents):
-        solver, _, data, shared, _, _ = primals
+        solver, _, data, shared, _, _, _ = primals
         outcome = run(*primals)
         data_dots, shared_dots = _floats(tangents[2], data), _floats(tangents[3], shared)
 
@@ -65,7 +73,7 @@ def solve(
         zeros = jax.tree.map(_zero_tangent, outcome)
         return outcome, zeros._replace(params=params_dot, value=value_dot)
 
-    return run(solver, starts, data, shared, max_steps, count)
+    return run(solver, starts, data, shared, max_steps, count, states)
 
 
 def _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots):
@@ -80,13 +88,16 @@ def _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots):
     def objective(params, row_floats, shared_floats):
         return problem(row_floats, shared_floats).objective(params)
 
-    curvature = jax.jacfwd(optimality)(params, row_floats, shared_floats)
     _, forcing = jax.jvp(
         lambda *data: optimality(params, *data),
         (row_floats, shared_floats),
         (row_dots, shared_dots),
     )
-    params_dot = -_scaled_solve(curvature, forcing)
+    at_solution = partial(optimality, row_floats=row_floats, shared_floats=shared_floats)
+    if params.size > _DENSE_LIMIT:
+        params_dot = -_matrix_free_solve(at_solution, params, forcing)
+    else:
+        params_dot = -_scaled_solve(jax.jacfwd(at_solution)(params), forcing)
     _, value_dot = jax.jvp(
         objective,
         (params, row_floats, shared_floats),
@@ -100,6 +111,16 @@ def _scaled_solve(matrix: Array, b: Array) -> Array:
     diagonal = jnp.abs(jnp.diagonal(matrix))
     scale = jax.lax.stop_gradient(jnp.where(diagonal > 0, jax.lax.rsqrt(diagonal), 1.0))
     return scale * jnp.linalg.solve(matrix * scale[:, None] * scale, b * scale)
+
+
+def _matrix_free_solve(function: Callable[[Array], Array], params: Array, b: Array) -> Array:
+    """Solve J u = b by GMRES from products with J (and Jᵀ, when JAX transposes the rule)."""
+    _, product = jax.linearize(function, params)
+
+    def gmres(product: Callable[[Array], Array], b: Array) -> Array:
+        return jax.scipy.sparse.linalg.gmres(product, b, tol=_GMRES_TOLERANCE, maxiter=50)[0]
+
+    return jax.lax.custom_linear_solve(product, b, gmres, transpose_solve=gmres)
 
 
 def _floats(tree: Any, like: Any) -> list[Array]:

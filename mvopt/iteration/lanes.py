@@ -29,6 +29,9 @@ from mvopt._types import Array
 _BLOCKS = range(4, 13)
 # A longer contraction is left to the library: one problem of many points must not be a long loop.
 _LONG_CONTRACTION = 4096
+# A single problem with an array beyond this is not laid out in lanes; a smaller one is, so that it
+# goes through the same arithmetic as in a batch.
+_LARGE = 16384
 
 _ELEMENTWISE = frozenset(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp "
@@ -54,6 +57,8 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
     def mapped(*args: Any) -> Any:
         leaves, structure = jax.tree.flatten(args)
         lanes = leaves[-1].shape[-1]
+        if lanes == 1 and max(leaf.size for leaf in leaves) > _LARGE:
+            return _alone(function, args)
         one = [jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype) for leaf in leaves]
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(
             *jax.tree.unflatten(structure, one)
@@ -63,6 +68,12 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree.unflatten(jax.tree.structure(shapes), out)
 
     return mapped
+
+
+def _alone(function: Callable[..., Any], args: Any) -> Any:
+    """A single large problem: the function as it is, its products and loops left to the library."""
+    out = function(*jax.tree.map(lambda leaf: leaf[..., 0], args))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[..., None], out)
 
 
 def in_chunks(function: Callable[[Any], Any], rows: Any, lanes: int) -> Any:

@@ -30,12 +30,12 @@ class State(Protocol):
 
 
 class Solver(Protocol):
-    """A NamedTuple of hyperparameters with these methods, each written for ONE problem.
+    """A frozen dataclass of hyperparameters, registered as a pytree, with these methods.
 
-    The loop maps them over lanes, so they must not branch in Python on traced values, and a
-    `step` must not contain a loop whose length depends on the data. The evaluation is apart from
-    the step, so that the loop can store it between the two in the layout that suits the lanes, and
-    so that a fresh lane needs no evaluation of its own.
+    Each is written for ONE problem. The loop maps them over lanes, so they must not branch in
+    Python on traced values, and a `step` must not contain a loop whose length depends on the data.
+    The evaluation is apart from the step, so that the loop can store it between the two in the
+    layout that suits the lanes, and so that a fresh lane needs no evaluation of its own.
     """
 
     def init(self, problem: Any, params: Array, state: Any) -> Any:
@@ -50,8 +50,8 @@ class Solver(Protocol):
         """Any state for params of this shape: the loop takes its structure and dtypes."""
         ...
 
-    def evaluate(self, problem: Any, trial: Array) -> Any:
-        """Whatever `step` needs to know of the problem's functions at the trial point."""
+    def evaluate(self, problem: Any, state: Any) -> Any:
+        """Whatever `step` needs to know of the problem's functions at `state.trial`."""
         ...
 
     def step(self, problem: Any, state: Any, evaluation: Any) -> Any:

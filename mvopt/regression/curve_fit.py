@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt import _tree
+from mvopt._entry import check_bounds
 from mvopt._types import Array, Fit
 from mvopt.iteration.axes import split
 from mvopt.iteration.blocks import in_blocks
 from mvopt.iteration.protocol import Solver
-from mvopt.least_squares import DEFAULT_MAX_STEPS, check_bounds, check_loss
+from mvopt.least_squares import DEFAULT_MAX_STEPS, check_loss
 from mvopt.regression.fitting import Setup, fit_rows
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
 

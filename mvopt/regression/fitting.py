@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt import _tree
+from mvopt._entry import flat_bounds
 from mvopt._types import Array, Fit, Status
 from mvopt.iteration.axes import Layout
 from mvopt.iteration.blocks import lanes_for
 from mvopt.iteration.drive import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
-from mvopt.least_squares import bytes_per_problem, flat_bounds
 from mvopt.regression.data import Points, check_like, check_shape, points_of
 from mvopt.regression.uncertainty import chi2_p_value, uncertainty
 from mvopt.solvers.linearization import LeastSquaresProblem
@@ -103,7 +103,9 @@ class _Fitting:
         if self.indices.max() >= flat.size:
             raise ValueError(f"fixed has more entries than the {flat.size} parameters")
         self.size = flat.size
-        bytes_each = bytes_per_problem(self.size, y.size, self.dtype, rows)
+        # A lane holds its data, residual and Jacobian, and the state of a Gauss–Newton method.
+        numbers = y.size * (self.size + 1) + self.size * (self.size + 12)
+        bytes_each = numbers * self.dtype.itemsize + sum(leaf.nbytes // len(leaf) for leaf in rows)
         self.lanes = lanes_for(bytes_each, len(rows[0]) if rows else None)
 
     def start(self, row: list[Array]) -> Array:

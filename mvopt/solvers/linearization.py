@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.iteration import box
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower
@@ -23,7 +24,7 @@ class LeastSquaresProblem(NamedTuple):
     """½‖residual(params)‖² over the box `bounds`; flat params (n,), residual (m,)."""
 
     residual: Callable[[Array], Array]
-    bounds: tuple[Array, Array] | None = None  # lower (n,) and upper (n,)
+    bounds: box.Bounds = None
 
     def objective(self, params: Array) -> Array:
         """Half the sum of squares, ()."""
@@ -31,33 +32,16 @@ class LeastSquaresProblem(NamedTuple):
         return 0.5 * jnp.dot(r, r, precision=HIGHEST)
 
     def clip(self, params: Array) -> Array:
-        """The nearest point of the box; what is within rounding of a bound is put on it."""
-        if self.bounds is None:
-            return params
-        lower, upper = self.bounds
-        rounding = 4 * jnp.finfo(params.dtype).eps * jnp.abs(params)
-        params = jnp.where(params - rounding <= lower, lower, params)
-        return jnp.where(params + rounding >= upper, upper, params)
+        """The nearest point of the box."""
+        return box.clip(self.bounds, params)
 
     def free(self, params: Array, gradient: Array) -> Array:
         """(n,) bool: False where the params rest on a bound that the descent would cross."""
-        if self.bounds is None:
-            return jnp.ones(params.shape, bool)
-        lower, upper = self.bounds
-        below = (params <= lower) & (gradient > 0)
-        above = (params >= upper) & (gradient < 0)
-        return ~(below | above | (lower >= upper))
+        return box.free(self.bounds, params, gradient)
 
-
-def projected_gradient(problem: LeastSquaresProblem, params: Array) -> Array:
-    """Gradient of the cost where the params are free, distance to the bound where they are not."""
-    gradient = jax.grad(problem.objective)(params)
-    if problem.bounds is None:
-        return gradient
-    lower, upper = problem.bounds
-    fixed, descent = lax.stop_gradient((params, gradient))
-    nearest = jnp.where(descent > 0, lower, upper)
-    return jnp.where(problem.free(fixed, descent), gradient, params - nearest)
+    def optimality(self, params: Array) -> Array:
+        """The projected gradient of the objective, (n,): zero at a solution."""
+        return box.projected_gradient(self.bounds, params, jax.grad(self.objective)(params))
 
 
 class Linearization(NamedTuple):

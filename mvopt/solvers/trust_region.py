@@ -20,7 +20,6 @@ from mvopt.solvers.linearization import (
     Linearization,
     linearize,
     predicted_reduction,
-    projected_gradient,
     residual_and_jacobian,
     unevaluated,
 )
@@ -117,9 +116,11 @@ class TrustRegionMethod:
             rejections=jnp.zeros_like(state.rejections),
         )
 
-    def evaluate(self, problem: LeastSquaresProblem, trial: Array) -> tuple[Array, Array]:
-        """Residual (m,) and rows of Jᵀ (n, m)."""
-        return residual_and_jacobian(problem, trial)
+    def evaluate(
+        self, problem: LeastSquaresProblem, state: TrustRegionState
+    ) -> tuple[Array, Array]:
+        """Residual (m,) and rows of Jᵀ (n, m) at the trial."""
+        return residual_and_jacobian(problem, state.trial)
 
     def step(
         self,
@@ -196,7 +197,7 @@ class TrustRegionMethod:
 
     def optimality(self, problem: LeastSquaresProblem, params: Array) -> Array:
         """Projected gradient of the cost, (n,)."""
-        return projected_gradient(problem, params)
+        return problem.optimality(params)
 
 
 def _bounded_step(

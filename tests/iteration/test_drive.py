@@ -35,8 +35,8 @@ class Countdown(NamedTuple):
             params, jnp.zeros_like(state.value), state.value, params, problem["steps"]
         )
 
-    def evaluate(self, problem, trial):
-        return jnp.sin(trial) + problem["shift"]
+    def evaluate(self, problem, state):
+        return jnp.sin(state.trial) + problem["shift"]
 
     def step(self, problem, state, evaluation):
         left = state.left - 1
@@ -75,7 +75,8 @@ def steps():
 
 
 def assert_identical(found, expected, rows=slice(None)):
-    for name, one, other in zip(expected._fields, found, expected, strict=True):
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for name, one, other in zip(found._fields, jax.tree.leaves(found), jax.tree.leaves(expected)):
         np.testing.assert_array_equal(one[rows], other[rows], err_msg=name)
 
 

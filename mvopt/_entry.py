@@ -1,0 +1,200 @@
+"""What the entry points share: from a function and a start to lanes, and from lanes to a result."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mvopt import _tree
+from mvopt._types import Array, Solution
+from mvopt.iteration.axes import Layout, axes_of, split
+from mvopt.iteration.blocks import in_blocks, lanes_for
+from mvopt.iteration.drive import Options
+from mvopt.iteration.implicit import solve
+from mvopt.iteration.protocol import Solver
+
+# (a flat function of flat params, flat bounds) -> the problem that a solver takes
+Problem = Callable[[Callable[[Array], Array], tuple[Array, Array] | None], Any]
+
+
+class Entry(NamedTuple):
+    """What a compiled solve belongs to; hashable."""
+
+    fn: Callable[..., Any]
+    problem: Problem
+    scalar: bool  # fn returns one number, not a pytree
+    layout: Layout  # of (x0, bounds, state, *args)
+    has_aux: bool = False
+    found: Callable[[Any], Any] | None = None  # what to return of fn's result at the solution
+    options: Options = Options()
+
+
+def solve_all(
+    entry: Callable[..., Entry],
+    solver: Solver,
+    x0: Any,
+    args: tuple,
+    bounds: tuple[Any, Any] | None,
+    in_axes: Any,
+    max_steps: int,
+    state: Any = None,
+) -> tuple[Solution, Any]:
+    """The solution from `x0`, or of a batch from all of them, and `entry.found` of `fn` there."""
+    x0, bounds = _tree.inexact(x0), check_bounds(bounds)
+    if in_axes is not None:
+        start_axes, *axes = axes_of((x0, *args), in_axes, _names(args))
+        in_axes = (start_axes, _axes_of_bounds(bounds, x0, start_axes), 0, *axes)
+    data, names = (x0, bounds, state, *args), ("x0", "bounds", "state", *_names(args)[1:])
+    layout, rows, shared, size = split(data, in_axes, names)
+
+    def run(rows: list[Array], count: int) -> tuple[Solution, Any]:
+        return solve_rows(entry(layout=layout), solver, rows, shared, max_steps, count)
+
+    return run([], 1) if size is None else in_blocks(run, rows, size)
+
+
+def _names(args: tuple) -> tuple[str, ...]:
+    return ("x0", *(f"args[{i}]" for i in range(len(args))))
+
+
+@partial(jax.jit, static_argnames="entry")
+def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
+    layout = entry.layout
+    x0, _, state, *args = layout.join([leaf[0] for leaf in rows], shared)
+    fn, constants = jax.closure_convert(entry.fn, x0, *args)
+    template, unravel = _tree.ravel(x0)
+    shapes = jax.eval_shape(lambda x, *args: fn(x, *args, *constants), x0, *args)
+    dtype = jnp.result_type(template, *_dtypes(shapes[0] if entry.has_aux else shapes))
+
+    def value_of(row: list[Array], common: Any, params: Array) -> Any:
+        shared, constants = common
+        _, _, _, *args = layout.join(row, shared)
+        return fn(unravel(params), *args, *constants)
+
+    def problem_of(row: list[Array], common: Any) -> Any:
+        def flat(params: Array) -> Array:
+            out = value_of(row, common, params)
+            return _flat_value(out[0] if entry.has_aux else out, entry.scalar).astype(dtype)
+
+        x0, bounds, *_ = layout.join(row, common[0])
+        return entry.problem(flat, flat_bounds(bounds, x0, dtype))
+
+    def start_of(row: list[Array]) -> Array:
+        return _tree.ravel(layout.join(row, shared)[0])[0].astype(dtype)
+
+    starts = jax.vmap(start_of)(rows) if rows else start_of([])[None]
+    states = None
+    if state is not None:
+        states = jax.vmap(lambda row: layout.join(row, shared)[2])(rows) if rows else state
+        states = states if rows else jax.tree.map(lambda leaf: leaf[None], states)
+    common = (shared, constants)
+    outcome = solve(
+        solver,
+        problem_of,
+        starts,
+        rows,
+        common,
+        max_steps=max_steps,
+        lanes=lanes_for(
+            footprint(solver, lambda row: problem_of(row, common), starts[0], rows),
+            len(rows[0]) if rows else None,
+        ),
+        count=count,
+        states=states,
+        options=entry.options,
+    )
+    solution = Solution(
+        params=jax.vmap(unravel)(outcome.params),
+        value=outcome.value,
+        status=outcome.status,
+        num_steps=outcome.num_steps,
+        num_evaluations=outcome.num_steps,
+        optimality=outcome.optimality,
+        state=outcome.state,
+        trace=outcome.trace,
+    )
+
+    def found_at(row: list[Array], params: Array) -> Any:
+        return entry.found(value_of(row, common, params)) if entry.found else None
+
+    found = jax.vmap(found_at)(rows, outcome.params)
+    return (solution, found) if rows else _tree.take((solution, found), 0)
+
+
+def footprint(solver: Solver, problem_of: Callable, start: Array, rows: list[Array]) -> int:
+    """Bytes that a lane goes through in a round: its state, its evaluation and its data."""
+    row = [leaf[0] for leaf in rows]
+
+    def one() -> Any:
+        state = solver.blank(start)
+        return state, solver.evaluate(problem_of(row), state)
+
+    leaves = jax.tree.leaves((jax.eval_shape(one), row))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+
+def _dtypes(shapes: Any) -> list[Any]:
+    leaves = [leaf.dtype for leaf in jax.tree.leaves(shapes)]
+    return [dtype for dtype in leaves if jnp.issubdtype(dtype, jnp.floating)]
+
+
+def _flat_value(out: Any, scalar: bool) -> Array:
+    if not scalar:
+        return _tree.ravel(out)[0]
+    if jnp.shape(out) != ():
+        raise ValueError(
+            f"fn must return one number, but it returns {jax.tree.map(jnp.shape, out)}: "
+            "sum over what it returns, or set has_aux=True if it returns (value, aux)"
+        )
+    return jnp.asarray(out)
+
+
+def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+    """(lower, upper) as arrays; ValueError where a lower bound is above its upper bound."""
+    if bounds is None:
+        return None
+    if len(bounds) != 2:
+        raise ValueError("bounds must be a pair (lower, upper)")
+    lower, upper = (_tree.inexact(side) for side in bounds)
+    for low, high in zip(jax.tree.leaves(lower), jax.tree.leaves(upper), strict=False):
+        if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
+            continue
+        if not np.all(np.asarray(low) <= np.asarray(high)):
+            raise ValueError(
+                f"a lower bound is above its upper bound (or NaN): lower {low}, upper {high}"
+            )
+    return lower, upper
+
+
+def _axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> Any:
+    """0 for a bound with an axis more than one problem's params: each problem has its own."""
+    leaves = jax.tree.leaves(x0)
+    if bounds is None or len(leaves) != 1:
+        return None
+    one = leaves[0].ndim - (start_axes is not None)
+    return tuple(
+        jax.tree.map(lambda leaf: 0 if leaf.ndim > max(one, 0) else None, side) for side in bounds
+    )
+
+
+def flat_bounds(bounds: tuple[Any, Any] | None, x0: Any, dtype: Any) -> tuple[Array, Array] | None:
+    """Bounds as flat vectors (n,) like the raveled params."""
+    if bounds is None:
+        return None
+
+    def flat(side: Any) -> Array:
+        try:
+            whole = jax.tree.broadcast(side, x0)
+            spread = jax.tree.map(lambda x, b: jnp.broadcast_to(b, x.shape), x0, whole)
+        except ValueError:
+            shapes = [jax.tree.map(jnp.shape, tree) for tree in (side, x0)]
+            raise ValueError(
+                f"bounds of shape {shapes[0]} do not fit params of shape {shapes[1]}: give a "
+                "number or a pytree like the params for each side"
+            ) from None
+        return _tree.ravel(spread)[0].astype(dtype)
+
+    return flat(bounds[0]), flat(bounds[1])

@@ -14,7 +14,7 @@ from mvopt.iteration.axes import Layout, axes_of, split
 from mvopt.iteration.blocks import in_blocks, lanes_for
 from mvopt.iteration.drive import Options
 from mvopt.iteration.implicit import solve
-from mvopt.iteration.protocol import Solver
+from mvopt.iteration.protocol import Solver, TreeSolver
 
 # (a flat function of flat params, flat bounds) -> the problem that a solver takes
 Problem = Callable[[Callable[[Array], Array], tuple[Array, Array] | None], Any]
@@ -29,7 +29,10 @@ class Entry(NamedTuple):
     layout: Layout  # of (x0, bounds, state, *args)
     has_aux: bool = False
     found: Callable[[Any], Any] | None = None  # what to return of fn's result at the solution
+    confirm: Callable[[Any, Array], Array] | None = None  # a second opinion on what converged
     options: Options = Options()
+    # (args, number of the step) -> the arguments of `fn` at that step, where they differ
+    draw: Callable[[tuple, Any], tuple] | None = None
 
 
 def solve_all(
@@ -64,23 +67,30 @@ def _names(args: tuple) -> tuple[str, ...]:
 def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
     layout = entry.layout
     x0, _, state, *args = layout.join([leaf[0] for leaf in rows], shared)
+    if entry.draw is not None:
+        args = entry.draw(tuple(args), 0)
     fn, constants = jax.closure_convert(entry.fn, x0, *args)
     template, unravel = _tree.ravel(x0)
+    if isinstance(solver, TreeSolver):
+        solver = solver.over(unravel)
     shapes = jax.eval_shape(lambda x, *args: fn(x, *args, *constants), x0, *args)
     dtype = jnp.result_type(template, *_dtypes(shapes[0] if entry.has_aux else shapes))
 
-    def value_of(row: list[Array], common: Any, params: Array) -> Any:
+    def value_of(row: list[Array], common: Any, params: Array, step: Any = 0) -> Any:
         shared, constants = common
         _, _, _, *args = layout.join(row, shared)
+        if entry.draw is not None:
+            args = entry.draw(tuple(args), step)
         return fn(unravel(params), *args, *constants)
 
     def problem_of(row: list[Array], common: Any) -> Any:
-        def flat(params: Array) -> Array:
-            out = value_of(row, common, params)
+        def flat(params: Array, step: Any = 0) -> Array:
+            out = value_of(row, common, params, step)
             return _flat_value(out[0] if entry.has_aux else out, entry.scalar).astype(dtype)
 
         x0, bounds, *_ = layout.join(row, common[0])
-        return entry.problem(flat, flat_bounds(bounds, x0, dtype))
+        problem = entry.problem(flat, flat_bounds(bounds, x0, dtype))
+        return problem if entry.draw is None else problem._replace(drawn=flat)
 
     def start_of(row: list[Array]) -> Array:
         return _tree.ravel(layout.join(row, shared)[0])[0].astype(dtype)
@@ -105,6 +115,7 @@ def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
         count=count,
         states=states,
         options=entry.options,
+        confirm=entry.confirm,
     )
     solution = Solution(
         params=jax.vmap(unravel)(outcome.params),

@@ -14,9 +14,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from mvopt._types import Array
+from mvopt._types import Array, Status
 from mvopt.iteration.drive import Options, Outcome, drive
+from mvopt.iteration.lanes import in_chunks
 from mvopt.iteration.protocol import Solver
 
 ProblemOf = Callable[[Any, Any], Any]
@@ -37,12 +39,14 @@ def solve(
     count: Array | int,
     states: Any = None,
     options: Options = Options(),  # noqa: B008 (immutable)
+    confirm: Callable[[Any, Array], Array] | None = None,
 ) -> Outcome:
     """`drive`, differentiable with respect to `data` and `shared`.
 
     starts: (N, n). data: a pytree of arrays with a leading axis N. shared: a pytree of arrays that
     all problems have in common. `problem_of(row, shared)` builds one problem. The derivative
-    with respect to the starts is zero.
+    with respect to the starts is zero. confirm: `confirm(problem, params)` is asked once about each
+    solution; False turns CONVERGED into STALLED.
     """
 
     @jax.custom_jvp
@@ -58,7 +62,16 @@ def solve(
             states=states,
             options=options,
         )
-        return outcome
+        if confirm is None:
+            return outcome
+
+        def confirmed(item: Any) -> Array:
+            row, params, status = item
+            problem = problem_of(row, shared)
+            return confirm_status(partial(confirm, problem, params), status)
+
+        rows = (data, outcome.params, outcome.status)
+        return outcome._replace(status=in_chunks(confirmed, rows, lanes))
 
     @run.defjvp
     def rule(primals, tangents):
@@ -74,6 +87,13 @@ def solve(
         return outcome, zeros._replace(params=params_dot, value=value_dot)
 
     return run(solver, starts, data, shared, max_steps, count, states)
+
+
+def confirm_status(confirm: Callable[[], Array], status: Array) -> Array:
+    """STALLED instead of CONVERGED where `confirm()` is False; it is asked nowhere else."""
+    converged = status == Status.CONVERGED
+    refused = lax.cond(converged, lambda: ~confirm(), lambda: jnp.zeros((), bool))
+    return jnp.where(refused, Status.STALLED, status).astype(jnp.int32)
 
 
 def _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots):
@@ -109,7 +129,7 @@ def _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots):
 def _scaled_solve(matrix: Array, b: Array) -> Array:
     """Solve after scaling rows and columns to a unit diagonal: parameters may differ by 10¹⁵."""
     diagonal = jnp.abs(jnp.diagonal(matrix))
-    scale = jax.lax.stop_gradient(jnp.where(diagonal > 0, jax.lax.rsqrt(diagonal), 1.0))
+    scale = lax.stop_gradient(jnp.where(diagonal > 0, lax.rsqrt(diagonal), 1.0))
     return scale * jnp.linalg.solve(matrix * scale[:, None] * scale, b * scale)
 
 
@@ -120,7 +140,7 @@ def _matrix_free_solve(function: Callable[[Array], Array], params: Array, b: Arr
     def gmres(product: Callable[[Array], Array], b: Array) -> Array:
         return jax.scipy.sparse.linalg.gmres(product, b, tol=_GMRES_TOLERANCE, maxiter=50)[0]
 
-    return jax.lax.custom_linear_solve(product, b, gmres, transpose_solve=gmres)
+    return lax.custom_linear_solve(product, b, gmres, transpose_solve=gmres)
 
 
 def _floats(tree: Any, like: Any) -> list[Array]:

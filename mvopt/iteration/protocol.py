@@ -1,6 +1,7 @@
 """What a solver is: a few functions of one problem, and a state that they hand on."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 from mvopt._types import Array
 
@@ -64,4 +65,13 @@ class Solver(Protocol):
 
     def optimality(self, problem: Any, params: Array) -> Array:
         """A function of the flat params, (n,), that is zero at a solution: the implicit rule."""
+        ...
+
+
+@runtime_checkable
+class TreeSolver(Protocol):
+    """A solver that must know the params as the user's pytree, not only as a flat vector."""
+
+    def over(self, unravel: Callable[[Array], Any]) -> Any:
+        """The same solver, for flat params of which `unravel` makes the pytree."""
         ...

@@ -1,7 +1,33 @@
 """One method a file; none imports another."""
 
+from mvopt.solvers.bfgs import BFGS
+from mvopt.solvers.bisection import Bisection
+from mvopt.solvers.broyden import Broyden
+from mvopt.solvers.chandrupatla import Chandrupatla
 from mvopt.solvers.dogleg import Dogleg
+from mvopt.solvers.fixed_point import FixedPoint
 from mvopt.solvers.gauss_newton import GaussNewton
+from mvopt.solvers.gradient_descent import GradientDescent
+from mvopt.solvers.lbfgs import LBFGS
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
+from mvopt.solvers.nelder_mead import NelderMead
+from mvopt.solvers.newton_raphson import NewtonRaphson
+from mvopt.solvers.nonlinear_cg import NonlinearCG
+from mvopt.solvers.trust_region_newton import TrustRegionNewton
 
-__all__ = ["Dogleg", "GaussNewton", "LevenbergMarquardt"]
+__all__ = [
+    "BFGS",
+    "LBFGS",
+    "Bisection",
+    "Broyden",
+    "Chandrupatla",
+    "Dogleg",
+    "FixedPoint",
+    "GaussNewton",
+    "GradientDescent",
+    "LevenbergMarquardt",
+    "NelderMead",
+    "NewtonRaphson",
+    "NonlinearCG",
+    "TrustRegionNewton",
+]

@@ -10,10 +10,21 @@ from mvopt.iteration import box
 
 
 class ObjectiveProblem(NamedTuple):
-    """The minimum of `objective`, flat params (n,) to a number (), over the box `bounds`."""
+    """The minimum of `objective`, flat params (n,) to a number (), over the box `bounds`.
+
+    drawn: of params and the number of the step, where each step has an objective of its own, such
+    as the loss over other rows of the data; `objective` is then that of no step.
+    """
 
     objective: Callable[[Array], Array]
     bounds: box.Bounds = None
+    drawn: Callable[[Array, Array], Array] | None = None
+
+    def at(self, step: Array) -> "ObjectiveProblem":
+        """The problem whose objective is that of this step."""
+        if self.drawn is None:
+            return self
+        return self._replace(objective=lambda params: self.drawn(params, step))
 
     def optimality(self, params: Array) -> Array:
         """The projected gradient, (n,): zero at a solution."""

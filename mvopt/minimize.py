@@ -1,0 +1,94 @@
+"""`minimize`: the minimum of a function, for one start or a batch."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from mvopt._entry import Entry, solve_all
+from mvopt._training import STACKED, StackedBatches, check_training, keyed_rows, over_batches
+from mvopt._types import Array, Solution
+from mvopt.iteration.drive import Options
+from mvopt.iteration.protocol import Solver
+from mvopt.solvers.confirmation import is_minimum
+from mvopt.solvers.objective import ObjectiveProblem
+from mvopt.solvers.trust_region_newton import TrustRegionNewton
+
+DEFAULT_MAX_STEPS = 5000
+
+
+def minimize(
+    fn: Callable[..., Any],
+    x0: Any,
+    args: tuple = (),
+    *,
+    solver: Solver | None = None,
+    bounds: tuple[Any, Any] | None = None,
+    in_axes: Any = None,
+    max_steps: int = DEFAULT_MAX_STEPS,
+    has_aux: bool = False,
+    trace: int = 0,
+    keep_state: bool = False,
+    state: Any = None,
+    batch_size: int | None = None,
+    key: Array | None = None,
+    batches: Iterable[tuple] | None = None,
+) -> Solution:
+    """Minimise fn(x, *args) from `x0`.
+
+    fn: `fn(x, *args)` returns a number; (value, aux) if `has_aux`.
+    x0: pytree of floating-point arrays (a list of numbers is one array); the result has its
+    structure, and the wider of its dtype and that of what `fn` returns.
+    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none. In a batch
+    a bound with an axis more than one problem's `x` holds one value for each problem.
+    in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by
+    lanes that are refilled, on all cores of a CPU; each problem ends with its own status.
+    max_steps: evaluations of `fn` and its derivatives for each problem.
+    trace: number of steps to record in `Solution.trace`.
+    keep_state: return `Solution.state`; given as `state` to a later call with the same problems, it
+    goes on from there.
+    batch_size, key: each step sees that many rows of every array of `args` (numbers are passed as they
+    are), drawn by the key as if all rows were shuffled for each pass, and spread over devices as
+    the array is. batches: instead of `args`, an iterator of them, used up to its end or `max_steps`.
+
+    With either, the solver is a `GradientDescent` with a step size, a schedule or an optax
+    transformation. Such a run normally ends with MAX_STEPS, since one batch says neither that all is
+    done nor that nothing moves; `value` and `optimality` are the last batch's, at `params`: call
+    `fn` on all data for more, once, if they fit. There are no derivatives of such a result.
+
+    Works under `jit`, `vmap` and, by the implicit function theorem, `grad` and `jvp` with respect
+    to `args` and whatever `fn` closes over. Raises ValueError for bounds that cross or shapes
+    that do not fit, and for batches that cannot be drawn; never because a problem has no solution.
+    """
+    solver = TrustRegionNewton() if solver is None else solver
+    entry = partial(
+        Entry,
+        fn,
+        ObjectiveProblem,
+        True,
+        has_aux=has_aux,
+        found=_aux if has_aux else None,
+        # A method that has seen the Hessian needs no second opinion.
+        confirm=None if isinstance(solver, TrustRegionNewton) else is_minimum,
+        options=Options(keep_state, trace),
+    )
+    if batch_size is not None or batches is not None:
+        check_training(solver, args, in_axes, has_aux, batch_size, batches)
+    if batches is not None:
+        rounds = Options(True, STACKED if trace else 0)
+        entry = partial(entry, confirm=None, options=rounds, draw=StackedBatches())
+
+        def some(stack: tuple, state: Any, steps: int) -> Solution:
+            return solve_all(entry, solver, x0, stack, bounds, None, steps, state)[0]
+
+        solution = over_batches(some, batches, max_steps, state)
+        recorded = solution.trace[:trace] if trace else None
+        return solution._replace(trace=recorded, state=solution.state if keep_state else None)
+    if batch_size is not None:
+        draw, args, in_axes = keyed_rows(args, in_axes, batch_size, key)
+        entry = partial(entry, confirm=None, draw=draw)
+    solution, aux = solve_all(entry, solver, x0, args, bounds, in_axes, max_steps, state)
+    return solution._replace(aux=aux)
+
+
+def _aux(out: Any) -> Any:
+    return out[1]

@@ -1,0 +1,60 @@
+"""What a Newton step would still gain: the second opinion on a method without a Hessian."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mvopt._types import Array
+from mvopt.linalg.cholesky import cholesky
+from mvopt.linalg.triangular import solve_lower
+from mvopt.solvers.newton_models import DenseModel, ProductModel
+from mvopt.solvers.objective import ObjectiveProblem
+from mvopt.solvers.trust_region_newton import DENSE_LIMIT
+
+
+def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
+    """() bool: False where the exact Hessian promises a decrease that matters, or bends down.
+
+    What matters is more than 8 √eps of the value, or eps where the value is small. A plateau, where
+    gradient and Hessian are zero, is no minimum. True where the
+    Hessian is not finite, or where the objective has no second derivative: then it has no say.
+    """
+    if not _twice_differentiable(problem, params):
+        return jnp.ones((), bool)
+    eps = jnp.finfo(params.dtype).eps
+    form = DenseModel if params.size <= DENSE_LIMIT else ProductModel
+    model = form.blank(params).moved_to(problem, params, form.evaluate(problem, params))
+    tolerance = 8 * eps**0.5 * jnp.abs(model.value) + eps
+
+    def carefully() -> Array:
+        move = model.move(problem._replace(bounds=None), jnp.full((), jnp.inf, params.dtype))
+        return move.nearly_convex & ~move.flat & ~(move.decrement > tolerance)
+
+    if form is ProductModel:
+        return ~model.finite() | carefully()
+    decrement, definite = _decrement(model)
+    fine = definite & (decrement <= tolerance)
+    return ~model.finite() | lax.cond(fine, lambda: fine, carefully)
+
+
+def _twice_differentiable(problem: ObjectiveProblem, params: Array) -> bool:
+    """False for a function whose reverse rule is its own and has no forward derivative."""
+
+    try:
+        jax.eval_shape(partial(DenseModel.evaluate, problem), params)
+    except TypeError:
+        return False
+    return True
+
+
+def _decrement(model: DenseModel) -> tuple[Array, Array]:
+    """½ gᵀH⁻¹g over the free parameters by Cholesky, and whether H is safely positive definite."""
+    scale = jnp.where(model.scale > 0, model.scale, 1.0)
+    both = model.free[:, None] & model.free[None, :]
+    matrix = jnp.where(both, model.hessian / (scale[:, None] * scale), 0.0)
+    factor, pivot = cholesky(matrix + jnp.diag(jnp.where(model.free, 0.0, 1.0)))
+    slope = jnp.where(model.free, model.gradient / scale, 0.0)
+    definite = pivot > 100 * jnp.finfo(slope.dtype).eps
+    return 0.5 * jnp.sum(solve_lower(factor, slope) ** 2), definite

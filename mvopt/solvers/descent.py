@@ -1,0 +1,334 @@
+"""Descent along a direction with a line search: what the methods from gradients alone share.
+
+The search is folded into the loop: each step digests one evaluation and narrows the interval of
+step lengths. It ends at a point of sufficient decrease whose slope is flat enough (Wolfe 1969),
+found by expansion, then by cubic interpolation kept within the interval (Lewis and Overton 2013 for
+the logic; Nocedal and Wright 2006, section 3.5). Where a decrease is lost in the rounding of the
+value, the slopes alone decide (Hager and Zhang 2005). With bounds the trial is the projection of
+the point on the line (Bertsekas 1982).
+
+A method that learns the curvature as it goes can take a slope for flat because what it learnt is
+wrong. It is therefore believed only when, after forgetting all, it gains nothing more.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mvopt import _tree
+from mvopt._types import Array, Status
+from mvopt.iteration import box
+from mvopt.solvers.objective import ObjectiveProblem
+
+# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
+AUTO = float("nan")
+_DECREASE = 1e-4  # share of the predicted decrease that is sufficient (Nocedal and Wright 2006)
+_EXPANSION = 10.0  # largest factor between one trial and the next
+_MAX_TRIALS = 40  # of one search: enough to halve an interval down to rounding
+_MAX_IDLE = 4  # steps that may leave the value where it is, within its rounding
+_FIRST_MOVE = 0.01  # of the params, before any curvature is known (Hager and Zhang 2005)
+
+
+class Search(NamedTuple):
+    """The interval of step lengths, with value and slope at its ends; high is inf at first."""
+
+    t: Array
+    low: Array
+    low_value: Array
+    low_slope: Array
+    high: Array
+    high_value: Array
+    high_slope: Array
+    trials: Array  # int32
+
+
+class DescentState(NamedTuple):
+    """The last point accepted, the direction from it, and the search along it."""
+
+    params: Array  # (n,)
+    value: Array  # ()
+    gradient: Array  # (n,)
+    free: Array  # (n,) bool
+    direction: Array  # (n,)
+    memory: Any  # the curvature learnt so far
+    search: Search
+    trial: Array  # (n,)
+    forced: Array  # () bool: the trial is known to be better, accept it
+    learnt: Array  # () bool: the memory holds curvature
+    mark: Array  # (), value where all was forgotten last; inf: not yet
+    idle: Array  # () int32, steps in a row that did not bring the value down
+    close: Array  # () bool: at the mark the decrease to come seemed negligible
+    largest: Array  # (), largest |value| so far
+    recent: Array  # (), |value| of late: halved with each step, but never below that at the point
+    status: Array  # () int32
+
+    @property
+    def optimality(self) -> Array:
+        """Largest entry of the projected gradient, (); NaN before the first evaluation."""
+        largest = jnp.max(jnp.where(self.free, jnp.abs(self.gradient), 0.0))
+        return jnp.where(jnp.isinf(self.value), jnp.nan, largest)
+
+
+@dataclass(frozen=True)
+class DescentMethod:
+    """A method that goes down along directions; those that derive from it say along which.
+
+    ftol: converged when the decrease that the method still expects is below ftol·|value|; NaN:
+    eps. A value that tends to zero counts as converged when that decrease is below eps^1.5 of
+    the values of late, or below eps² times the smaller of one and the largest value.
+    """
+
+    ftol: float | Array = AUTO
+
+    # Share of the first slope to which a step must flatten it, and whether on both sides.
+    flatness = 0.9
+    two_sided = False
+
+    def nothing_learnt(self, params: Array) -> Any:
+        """The memory at the start."""
+        raise NotImplementedError
+
+    def learn(self, memory: Any, step: Array, change: Array, gradient: Array) -> Any:
+        """The memory after a step over which the gradient changed by so much."""
+        raise NotImplementedError
+
+    def forget(self, memory: Any) -> Any:
+        """The memory with nothing but one length scale left."""
+        raise NotImplementedError
+
+    def downhill(self, memory: Any, gradient: Array, free: Array) -> Array:
+        """The direction, (n,), over the free params; the gradient is zero where they are not."""
+        raise NotImplementedError
+
+    def blank(self, params: Array) -> DescentState:
+        """A state of this shape."""
+        zero, no = jnp.zeros((), params.dtype), jnp.zeros((), bool)
+        infinite, count = jnp.full((), jnp.inf, params.dtype), jnp.zeros((), jnp.int32)
+        return DescentState(
+            params=params,
+            value=infinite,
+            gradient=jnp.zeros_like(params),
+            free=jnp.zeros(params.shape, bool),
+            direction=jnp.zeros_like(params),
+            memory=self.nothing_learnt(params),
+            search=Search(zero, zero, zero, zero, infinite, zero, zero, count),
+            trial=params,
+            forced=~no,
+            learnt=no,
+            mark=infinite,
+            idle=count,
+            close=no,
+            largest=zero,
+            recent=zero,
+            status=count,
+        )
+
+    def init(self, problem: ObjectiveProblem, params: Array, state: DescentState) -> DescentState:
+        """State at the start, clipped into the bounds; the infinite value marks the first step."""
+        del state
+        return self.blank(box.clip(problem.bounds, params))
+
+    def evaluate(self, problem: ObjectiveProblem, state: DescentState) -> tuple[Array, Array]:
+        """Value () and gradient (n,) at the trial."""
+        return jax.value_and_grad(problem.objective)(state.trial)
+
+    def step(
+        self, problem: ObjectiveProblem, state: DescentState, evaluation: tuple[Array, Array]
+    ) -> DescentState:
+        """Accept the trial and set out in a new direction, or go on searching along this one."""
+        value, gradient = evaluation
+        finite = jnp.isfinite(value) & jnp.isfinite(gradient).all()
+        first = jnp.isinf(state.value)
+        searched, found, failed = self._searched(state, value, gradient, finite)
+        accept = finite & (found | state.forced)
+        moved = self._moved(problem, state, value, gradient)
+        here = _tree.where(accept, moved, state)
+        again = first | accept | failed
+        ready, done = self._concluded(here, (failed & ~accept) | (here.idle >= _MAX_IDLE))
+        started = self._set_out(problem, ready)
+        going_on = self._going_on(problem, state._replace(search=searched))
+        state = _tree.where(again, started, going_on)
+        return state._replace(status=self._status(state, done & again, first & ~accept))
+
+    def _searched(
+        self, state: DescentState, value: Array, gradient: Array, finite: Array
+    ) -> tuple[Search, Array, Array]:
+        """The interval after an evaluation, whether that was good enough, whether none will be."""
+        eps = jnp.finfo(value.dtype).eps
+        old, start = state.search, jnp.sum(state.gradient * state.direction)
+        moved = state.trial - state.params
+        # A component that a bound stops has no part in the slope along the projected line.
+        going = jnp.where(moved == 0, 0.0, state.direction)
+        slope = jnp.sum(gradient * going)
+        expected = jnp.sum(state.gradient * moved)
+        enough = (expected < 0) & (value <= state.value + _DECREASE * expected)
+        level = (value <= state.value + 4 * eps * jnp.abs(state.value)) & (slope <= -0.8 * start)
+        enough = finite & (enough | level)
+        steep = slope < self.flatness * start
+        beyond = ~enough | (self.two_sided & (slope > -self.flatness * start))
+        # What is not a number stays out of the interpolation.
+        known = jnp.where(finite, value, jnp.nan), jnp.where(finite, slope, jnp.nan)
+        search = Search(
+            t=old.t,
+            low=jnp.where(beyond, old.low, old.t),
+            low_value=jnp.where(beyond, old.low_value, value),
+            low_slope=jnp.where(beyond, old.low_slope, slope),
+            high=jnp.where(beyond, old.t, old.high),
+            high_value=jnp.where(beyond, known[0], old.high_value),
+            high_slope=jnp.where(beyond, known[1], old.high_slope),
+            trials=old.trials + 1,
+        )
+        width = search.high - search.low
+        narrow = jnp.isfinite(search.high) & (width <= 4 * eps * search.high)
+        unmoved = (moved == 0).all()
+        exhausted = narrow | (search.trials >= _MAX_TRIALS) | unmoved
+        good = ~beyond & ~steep & ~unmoved
+        return (
+            search._replace(t=jnp.where(exhausted, search.low, _next_length(search, start))),
+            good,
+            exhausted & (unmoved | (search.low == 0)) & ~good,
+        )
+
+    def _moved(
+        self, problem: ObjectiveProblem, state: DescentState, value: Array, gradient: Array
+    ) -> DescentState:
+        """The state at the trial, what was seen on the way to it learnt."""
+        step, change = state.trial - state.params, gradient - state.gradient
+        curvature = jnp.sum(step * change)
+        eps = jnp.finfo(value.dtype).eps
+        useful = jnp.isfinite(state.value) & (
+            curvature > eps * jnp.sqrt(jnp.sum(step**2)) * jnp.sqrt(jnp.sum(change**2))
+        )
+        memory = self.learn(state.memory, step, change, gradient)
+        size = jnp.abs(value)
+        gained = state.value - value > 4 * eps * size
+        return state._replace(
+            idle=jnp.where(gained, 0, state.idle + 1),
+            params=state.trial,
+            value=value,
+            gradient=gradient,
+            free=box.free(problem.bounds, state.trial, gradient),
+            memory=_tree.where(useful, memory, state.memory),
+            learnt=state.learnt | useful,
+            largest=jnp.maximum(state.largest, size),
+            recent=jnp.maximum(state.recent / 2, size),
+        )
+
+    def _concluded(self, state: DescentState, failed: Array) -> tuple[DescentState, Array]:
+        """Forget what was learnt where it leads no further; done where that was tried already."""
+        eps = jnp.finfo(state.value.dtype).eps
+        ftol = jnp.where(jnp.isnan(self.ftol), eps, self.ftol).astype(state.value.dtype)
+        slope = jnp.where(state.free, state.gradient, 0.0)
+        decrement = -0.5 * jnp.sum(slope * self.downhill(state.memory, slope, state.free))
+        size = jnp.abs(state.value)
+        floor = jnp.maximum(eps**1.5 * state.recent, eps**2 * jnp.minimum(1.0, state.largest))
+        tolerance = jnp.maximum(ftol * size, floor)
+        scaled = state.learnt | jnp.isfinite(state.mark)
+        negligible = scaled & (decrement <= tolerance)
+        nearly = decrement <= jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent)
+        gained = state.mark - state.value > 10 * tolerance
+        still = (slope == 0).all()
+        tried = jnp.isfinite(state.mark) & ~gained
+        done = still | (tried & (negligible | failed))
+        close = negligible | (failed & scaled & nearly)
+        restart = (negligible | failed) & ~tried
+        state = state._replace(
+            memory=_tree.where(restart, self.forget(state.memory), state.memory),
+            learnt=state.learnt & ~restart,
+            mark=jnp.where(restart, state.value, state.mark),
+            idle=jnp.where(restart, 0, state.idle),
+            close=jnp.where(restart, close, state.close | still),
+        )
+        return state, done
+
+    def _set_out(self, problem: ObjectiveProblem, state: DescentState) -> DescentState:
+        """A new direction, and the first trial along it."""
+        steepest = -jnp.where(state.free, state.gradient, 0.0)
+        direction = self.downhill(state.memory, -steepest, state.free)
+        direction = _kept_inside(problem.bounds, state.params, direction)
+        slope = jnp.sum(state.gradient * direction)
+        descends = slope < 0
+        direction = jnp.where(descends, direction, steepest)
+        slope = jnp.where(descends, slope, -jnp.sum(steepest**2))
+        unit = state.learnt | jnp.isfinite(state.mark)
+        t = jnp.where(unit & descends, 1.0, _first_length(state.params, state.value, steepest))
+        zero, infinite = jnp.zeros_like(t), jnp.full_like(t, jnp.inf)
+        count = jnp.zeros_like(state.search.trials)
+        return state._replace(
+            direction=direction,
+            search=Search(t, zero, state.value, slope, infinite, zero, zero, count),
+            trial=box.clip(problem.bounds, state.params + t * direction),
+            forced=jnp.zeros_like(state.forced),
+        )
+
+    def _going_on(self, problem: ObjectiveProblem, state: DescentState) -> DescentState:
+        """The next trial along the same direction."""
+        search = state.search
+        trial = box.clip(problem.bounds, state.params + search.t * state.direction)
+        return state._replace(trial=trial, forced=search.t == search.low)
+
+    def _status(self, state: DescentState, done: Array, undefined: Array) -> Array:
+        good = jnp.where(state.close, Status.CONVERGED, Status.STALLED)
+        status = jnp.where(done, good, Status.RUNNING)
+        bottomless = state.value < -(jnp.finfo(state.value.dtype).max ** 0.5)
+        status = jnp.where(bottomless, Status.UNBOUNDED, status)
+        return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)
+
+    def status(self, problem: ObjectiveProblem, state: DescentState) -> Array:
+        """`Status` as int32 ()."""
+        del problem
+        return state.status
+
+    def optimality(self, problem: ObjectiveProblem, params: Array) -> Array:
+        """Projected gradient, (n,)."""
+        return problem.optimality(params)
+
+
+def _next_length(search: Search, start: Array) -> Array:
+    """Between the ends of the interval, or beyond its lower end while it has no upper one."""
+    width = search.high - search.low
+    cubic = _cubic_minimum(search)
+    inner = jnp.clip(cubic, search.low + 0.1 * width, search.high - 0.1 * width)
+    late = search.trials >= 10
+    inner = jnp.where(jnp.isnan(inner) | late, search.low + 0.5 * width, inner)
+    # Next to a point where the function is not defined the way back is longer.
+    inner = jnp.where(jnp.isnan(search.high_value), search.low + 0.1 * width, inner)
+    flattening = search.low_slope - start
+    secant = -search.low * start / jnp.where(flattening > 0, flattening, 1.0)
+    secant = jnp.where(flattening > 0, secant, jnp.inf)
+    outer = jnp.clip(secant, 2 * search.low, _EXPANSION * search.low)
+    return jnp.where(jnp.isinf(search.high), outer, inner)
+
+
+def _cubic_minimum(search: Search) -> Array:
+    """Of the cubic through values and slopes at both ends (Nocedal and Wright 2006, eq. 3.59)."""
+    width = search.high - search.low
+    theta = 3 * (search.low_value - search.high_value) / width
+    theta = theta + search.low_slope + search.high_slope
+    size = jnp.maximum(jnp.abs(theta), jnp.maximum(jnp.abs(search.low_slope), 1e-30))
+    inside = (theta / size) ** 2 - (search.low_slope / size) * (search.high_slope / size)
+    root = size * jnp.sqrt(inside)  # NaN where the cubic has no minimum
+    return search.low + width * (root - search.low_slope + theta) / (
+        2 * root - search.low_slope + search.high_slope
+    )
+
+
+def _first_length(params: Array, value: Array, direction: Array) -> Array:
+    """A step length for the steepest descent when nothing is known of the curvature."""
+    largest, slope = jnp.max(jnp.abs(params)), jnp.max(jnp.abs(direction))
+    square = jnp.sum(direction**2)
+    by_params = _FIRST_MOVE * largest / slope
+    by_value = _FIRST_MOVE * jnp.abs(value) / square
+    length = jnp.where(largest > 0, by_params, by_value)
+    return jnp.where((length > 0) & jnp.isfinite(length), length, 1.0)
+
+
+def _kept_inside(bounds: box.Bounds, params: Array, direction: Array) -> Array:
+    """The direction without the components that a bound stops at once."""
+    if bounds is None:
+        return direction
+    lower, upper = bounds
+    stopped = ((params <= lower) & (direction < 0)) | ((params >= upper) & (direction > 0))
+    return jnp.where(stopped, 0.0, direction)

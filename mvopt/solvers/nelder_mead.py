@@ -1,0 +1,267 @@
+"""Nelder and Mead's simplex: a minimum from values alone.
+
+One evaluation a step, so that the method is a small machine: it fills the simplex vertex by vertex,
+then reflects the worst vertex at the centroid of the others, and expands, contracts or shrinks
+(Nelder and Mead 1965; the rules of Lagarias and others 1998), by factors that depend on the number of
+parameters (Gao and Han 2012, eq. 4.1). A value that is NaN counts as infinite.
+
+A simplex can collapse where there is no minimum (McKinnon 1998). It is therefore set up anew at the
+best vertex, on the other side, and believed only when it ends there again.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mvopt import _tree
+from mvopt._types import Array, Status
+from mvopt.iteration import box
+from mvopt.solvers.objective import ObjectiveProblem
+
+# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
+AUTO = float("nan")
+# What the trial is: a vertex of a new simplex, or a point on the line through worst and centroid.
+_FILL, _REFLECT, _EXPAND, _OUTSIDE, _INSIDE = range(5)
+
+
+class SimplexState(NamedTuple):
+    """The simplex, and what is being tried."""
+
+    vertices: Array  # (n + 1, n)
+    values: Array  # (n + 1,), infinite while unknown
+    trial: Array  # (n,)
+    phase: Array  # () int32
+    index: Array  # () int32, the vertex to fill
+    reflected: Array  # (n,), the worst vertex's reflection
+    reflected_value: Array  # ()
+    side: Array  # (), 1 or -1: where the next simplex is set up
+    mark: Array  # (), least value when the last simplex collapsed; inf: none has
+    largest: Array  # (), largest finite |value| so far
+    status: Array  # () int32
+
+    @property
+    def params(self) -> Array:
+        """Best vertex so far, (n,)."""
+        return _row(self.vertices, jnp.argmin(self.values))
+
+    @property
+    def value(self) -> Array:
+        """Objective there, ()."""
+        return jnp.min(self.values)
+
+    @property
+    def optimality(self) -> Array:
+        """NaN, (): the gradient is not known."""
+        return jnp.full_like(self.mark, jnp.nan)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class NelderMead:
+    """For a few parameters, where derivatives do not exist or mean nothing; memory n².
+
+    ftol: the simplex has collapsed when its values differ by less than ftol·|value|; NaN: 10 eps.
+    size: edges of a new simplex as a share of the parameters, in their absolute value.
+
+    Bounds hold by clipping each trial. CONVERGED: a second simplex, set up where the first one
+    collapsed, collapsed there too. STALLED: the same, but the values differ at points that do not,
+    as where the function jumps. `Solution.optimality` is NaN.
+    """
+
+    ftol: float | Array = AUTO
+    size: float | Array = 0.05
+
+    def blank(self, params: Array) -> SimplexState:
+        """A state of this shape."""
+        zero, count = jnp.zeros((), params.dtype), jnp.zeros((), jnp.int32)
+        infinite = jnp.full_like(zero, jnp.inf)
+        return SimplexState(
+            vertices=jnp.zeros((params.size + 1, params.size), params.dtype) + params,
+            values=jnp.full(params.size + 1, jnp.inf, params.dtype),
+            trial=params,
+            phase=count,
+            index=count,
+            reflected=params,
+            reflected_value=infinite,
+            side=jnp.ones_like(zero),
+            mark=infinite,
+            largest=zero,
+            status=count,
+        )
+
+    def init(self, problem: ObjectiveProblem, params: Array, state: SimplexState) -> SimplexState:
+        """The start, clipped into the bounds, as the first vertex to fill."""
+        del state
+        state = self.blank(box.clip(problem.bounds, params))
+        return state._replace(vertices=self._simplex(problem, state.trial, state.side))
+
+    def _simplex(self, problem: ObjectiveProblem, params: Array, side: Array) -> Array:
+        """(n + 1, n): `params`, and from there one step along each axis, inwards at a bound."""
+        largest = jnp.max(jnp.abs(params))
+        largest = jnp.where(largest > 0, largest, 1.0)
+        length = self.size * jnp.where(params == 0, largest, jnp.abs(params))
+        ahead, back = params + side * length, params - side * length
+        inside = box.clip(problem.bounds, ahead) == ahead
+        moved = jnp.where(inside, ahead, box.clip(problem.bounds, back))
+        diagonal = jnp.eye(params.size, dtype=bool)
+        return jnp.concatenate([params[None], jnp.where(diagonal, moved, params)])
+
+    def evaluate(self, problem: ObjectiveProblem, state: SimplexState) -> Array:
+        """Value () at the trial."""
+        return problem.objective(state.trial)
+
+    def step(self, problem: ObjectiveProblem, state: SimplexState, value: Array) -> SimplexState:
+        """Put the trial into the simplex, or try another point on its line, or shrink."""
+        missing = (state.index == 0) & (state.phase == _FILL) & ~jnp.isfinite(value)
+        value = jnp.where(jnp.isnan(value), jnp.inf, value)
+        size = jnp.where(jnp.isfinite(value), jnp.abs(value), 0.0)
+        state = state._replace(largest=jnp.maximum(state.largest, size))
+        filled, full = _filled(state, value)
+        probed, settled, shrink = _judged(problem, state, value)
+        filling = state.phase == _FILL
+        other = _tree.where(shrink, _shrunk(state), probed)
+        ready = jnp.where(filling, full, settled)
+        state = _tree.where(filling, filled, other)
+        state = _tree.where(ready, self._next(problem, state), state)
+        bottomless = state.value < -(jnp.finfo(value.dtype).max ** 0.5)
+        status = jnp.where(bottomless, Status.UNBOUNDED, state.status)
+        status = jnp.where(missing, Status.NONFINITE, status)
+        return state._replace(status=status.astype(jnp.int32))
+
+    def _next(self, problem: ObjectiveProblem, state: SimplexState) -> SimplexState:
+        """A reflection, or a new simplex where this one has collapsed, or the end."""
+        eps = jnp.finfo(state.mark.dtype).eps
+        ftol = jnp.where(jnp.isnan(self.ftol), 10 * eps, self.ftol).astype(state.mark.dtype)
+        best, value = state.params, state.value
+        tolerance = jnp.maximum(ftol * jnp.abs(value), eps**2 * jnp.minimum(1.0, state.largest))
+        spread = jnp.max(state.values) - value
+        width = jnp.max(jnp.abs(state.vertices - best), axis=0)
+        scale = jnp.maximum(jnp.abs(best), eps * jnp.max(jnp.abs(best)))
+        flat = (spread <= tolerance) & (width <= eps**0.5 * scale).all()
+        point = (width <= 4 * eps * scale).all()
+        collapsed, tried = flat | point, state.mark - value <= 10 * tolerance
+        close = spread <= jnp.maximum(8 * eps**0.5 * jnp.abs(value), 100 * eps * state.largest)
+        status = jnp.where(close, Status.CONVERGED, Status.STALLED)
+        status = jnp.where(collapsed & tried, status, Status.RUNNING)
+        again = self._again(problem, state, best, value)
+        following = _tree.where(collapsed & ~tried, again, _reflecting(problem, state))
+        return following._replace(status=status.astype(jnp.int32))
+
+    def _again(
+        self, problem: ObjectiveProblem, state: SimplexState, best: Array, value: Array
+    ) -> SimplexState:
+        """A new simplex around the best vertex, on the other side of it."""
+        vertices = self._simplex(problem, best, -state.side)
+        first = jnp.arange(len(vertices)) == 0
+        return state._replace(
+            vertices=vertices,
+            values=jnp.where(first, value, jnp.inf),
+            trial=vertices[1],
+            phase=jnp.full_like(state.phase, _FILL),
+            index=jnp.ones_like(state.index),
+            side=-state.side,
+            mark=value,
+        )
+
+    def status(self, problem: ObjectiveProblem, state: SimplexState) -> Array:
+        """`Status` as int32 ()."""
+        del problem
+        return state.status
+
+    def optimality(self, problem: ObjectiveProblem, params: Array) -> Array:
+        """Projected gradient, (n,), for the implicit rule; the method itself does without."""
+        return problem.optimality(params)
+
+
+def _factors(n: int) -> tuple[float, float, float]:
+    """Of expansion, contraction and shrinkage; in one dimension those of Nelder and Mead."""
+    n = max(n, 2)
+    return 1 + 2 / n, 0.75 - 1 / (2 * n), 1 - 1 / n
+
+
+def _row(rows: Array, index: Array) -> Array:
+    """One row by a mask: an index that differs between lanes would be a gather."""
+    return jnp.sum(jnp.where(jnp.arange(len(rows))[:, None] == index, rows, 0.0), axis=0)
+
+
+def _worst(values: Array) -> Array:
+    """The last of the largest: never the best one, which is the first of the least."""
+    return len(values) - 1 - jnp.argmax(values[::-1])
+
+
+def _centroid(state: SimplexState) -> Array:
+    """Of all vertices but the worst, (n,)."""
+    rows, n = jnp.arange(len(state.values)), state.trial.size
+    others = rows[:, None] != _worst(state.values)
+    return jnp.sum(jnp.where(others, state.vertices, 0.0), axis=0) / n
+
+
+def _filled(state: SimplexState, value: Array) -> tuple[SimplexState, Array]:
+    """The simplex with one more vertex known, and whether that was the last."""
+    rows = jnp.arange(len(state.values))
+    index = state.index + 1
+    values = jnp.where(rows == state.index, value, state.values)
+    trial = _row(state.vertices, jnp.minimum(index, len(rows) - 1))
+    return state._replace(values=values, index=index, trial=trial), index == len(rows)
+
+
+def _judged(
+    problem: ObjectiveProblem, state: SimplexState, value: Array
+) -> tuple[SimplexState, Array, Array]:
+    """What follows from a trial on the line; whether the worst is replaced, whether to shrink."""
+    phase, values = state.phase, state.values
+    expansion, contraction, _ = _factors(state.trial.size)
+    worst = jnp.arange(len(values)) == _worst(values)
+    highest, second = jnp.max(values), jnp.max(jnp.where(worst, -jnp.inf, values))
+    reflecting, expanding = phase == _REFLECT, phase == _EXPAND
+    point = jnp.where(reflecting, state.trial, state.reflected)
+    height = jnp.where(reflecting, value, state.reflected_value)
+    better = jnp.where(phase == _OUTSIDE, value <= height, value < highest)
+    low, middle = value < jnp.min(values), value < second
+    settled = jnp.where(reflecting, ~low & middle, expanding | better)
+    # An expansion that leads no lower than the reflection leaves that.
+    kept = expanding & ~(value < height)
+    entry = jnp.where(kept, point, state.trial), jnp.where(kept, height, value)
+    put = worst & settled
+    vertices = jnp.where(put[:, None], entry[0], state.vertices)
+    tried = jnp.where(low, _EXPAND, jnp.where(value < highest, _OUTSIDE, _INSIDE))
+    inwards = jnp.where(tried == _OUTSIDE, contraction, -contraction)
+    factor = jnp.where(tried == _EXPAND, expansion, inwards).astype(value.dtype)
+    centroid = _centroid(state)
+    following = state._replace(
+        vertices=vertices,
+        values=jnp.where(put, entry[1], values),
+        trial=box.clip(problem.bounds, centroid + factor * (point - centroid)),
+        phase=tried.astype(jnp.int32),
+        reflected=point,
+        reflected_value=height,
+    )
+    return following, settled, ~reflecting & ~settled
+
+
+def _reflecting(problem: ObjectiveProblem, state: SimplexState) -> SimplexState:
+    """The worst vertex's reflection at the centroid as the next trial."""
+    centroid = _centroid(state)
+    trial = centroid + (centroid - _row(state.vertices, _worst(state.values)))
+    return state._replace(
+        trial=box.clip(problem.bounds, trial), phase=jnp.full_like(state.phase, _REFLECT)
+    )
+
+
+def _shrunk(state: SimplexState) -> SimplexState:
+    """All vertices drawn towards the best one, which becomes the first; the others are unknown."""
+    rows = jnp.arange(len(state.values))
+    best, value = state.params, state.value
+    swapped = (rows == jnp.argmin(state.values))[:, None]
+    vertices = jnp.where(swapped, state.vertices[0], state.vertices)
+    vertices = best + _factors(best.size)[2] * (vertices - best)
+    vertices = jnp.where(rows[:, None] == 0, best, vertices)
+    return state._replace(
+        vertices=vertices,
+        values=jnp.where(rows == 0, value, jnp.inf),
+        trial=vertices[1],
+        phase=jnp.full_like(state.phase, _FILL),
+        index=jnp.ones_like(state.index),
+    )

@@ -1,0 +1,98 @@
+"""TrustRegionNewton on published problems, moved and scaled copies, saddles and plateaus."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks.problems import classic, mgh
+from benchmarks.problems.problem import moved, standard_move
+from mvopt import Status, TrustRegionNewton, minimize
+
+# Narrow valleys, bad scaling, singular Hessians at the solution, functions undefined nearby.
+HARD = [
+    "powell_badly_scaled",
+    "brown_badly_scaled",
+    "helical_valley",
+    "meyer",
+    "powell_singular",
+    "biggs_exp6",
+    "watson_9",
+    "trigonometric",
+]
+
+
+def reached(problem, params, tolerance):
+    value = float(problem.objective(jnp.asarray(params, jnp.float64)))
+    return min(abs(value - best) for best in problem.minima) <= tolerance * max(1, abs(value))
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_published_problems_from_the_standard_start(name):
+    problem = mgh.BY_NAME[name]
+    found = minimize(problem.objective, np.array(problem.start))
+    assert found.status == Status.CONVERGED
+    assert reached(problem, found.params, 1e-8)
+
+
+@pytest.mark.parametrize("name", HARD[:3])
+def test_far_starts_and_moved_copies(name):
+    problem = mgh.BY_NAME[name]
+    far = replace(problem, start=problem.start_times(10))
+    copy = moved(far, *standard_move(problem.num_variables))
+    found = minimize(copy.objective, np.array(copy.start))
+    assert reached(copy, found.params, 1e-7)
+
+
+@pytest.mark.parametrize("name", ["helical_valley", "biggs_exp6", "wood"])
+def test_float32_reaches_its_own_accuracy(name):
+    problem = mgh.BY_NAME[name]
+    found = minimize(problem.objective, np.array(problem.start, np.float32))
+    assert found.params.dtype == jnp.float32
+    assert found.status in (Status.CONVERGED, Status.STALLED)
+    assert reached(problem, found.params, 1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(classic.WITH_DOMAIN)[:2])
+def test_functions_that_are_not_defined_everywhere(name):
+    problem = classic.BY_NAME[name]
+    found = minimize(problem.objective, np.array(problem.start))
+    assert found.status == Status.CONVERGED
+    assert reached(problem, found.params, 1e-8)
+
+
+def test_units_of_the_parameters_hardly_change_the_path():
+    """Parameters that differ by 10¹⁵; without scaling this takes more than ten times the steps."""
+    problem = mgh.BY_NAME["wood"]
+    units = np.array([1e-7, 1e8, 1.0, 1e4])
+    copy = moved(problem, 0.0, units)
+    plain = minimize(problem.objective, np.array(problem.start))
+    scaled = minimize(copy.objective, np.array(copy.start))
+    assert scaled.status == Status.CONVERGED
+    np.testing.assert_allclose(scaled.params / units, plain.params, rtol=1e-6)
+    assert scaled.num_steps <= 2 * plain.num_steps
+
+
+def test_a_saddle_point_is_left():
+    """The gradient is zero at the start, the minima are at x = ±1, y = 0."""
+    found = minimize(lambda x: (x[0] ** 2 - 1) ** 2 + x[1] ** 2, np.zeros(2))
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(np.abs(found.params), [1, 0], atol=1e-7)
+
+
+def test_a_plateau_is_not_called_a_minimum():
+    found = minimize(lambda x: jnp.sum(jnp.maximum(jnp.abs(x) - 1, 0) ** 2 * 0 + 1), np.ones(2))
+    assert found.status == Status.STALLED
+
+
+def test_products_with_the_hessian_reach_the_same_minimum_without_building_it():
+    n = 20_000  # a dense Hessian would take 3 GB
+    target = np.linspace(-1, 1, n)
+
+    def chain(x):
+        return jnp.sum((x - target) ** 4 + (x - target) ** 2) + jnp.sum((x[1:] - x[:-1]) ** 2)
+
+    found = minimize(chain, np.zeros(n), solver=TrustRegionNewton())
+    assert found.status == Status.CONVERGED
+    assert found.optimality < 1e-5

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.workloads import gauss1d, heavytail, nist
+from benchmarks.workloads import gauss1d, heavytail, minimize, nist, root, training
 
-WORKLOADS = {"gauss1d": gauss1d.run, "heavytail": heavytail.run, "nist": nist.run}
+WORKLOADS = {
+    "gauss1d": gauss1d.run,
+    "heavytail": heavytail.run,
+    "minimize": minimize.run,
+    "nist": nist.run,
+    "root": root.run,
+    "training": training.run,
+}
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:

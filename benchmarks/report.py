@@ -15,7 +15,10 @@ import jax
 from rich.console import Console
 from rich.markdown import Markdown
 
-PACKAGES = ("mvopt", "jax", "jaxlib", "numpy", "scipy", "optimistix", "jaxopt", "lmfit", "nlsq")
+PACKAGES = (
+    *("mvopt", "jax", "jaxlib", "numpy"),
+    *("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq"),
+)
 Direction = Literal["higher", "lower", "neither"]  # which way is better
 
 
@@ -37,7 +40,10 @@ class Table(NamedTuple):
 
 @dataclass
 class Report:
-    """Everything that a workload found; `outcomes` says for each method how it went."""
+    """Everything that a workload found; `outcomes` says for each method how it went.
+
+    `details` are too long for a page: they are in the JSON alone.
+    """
 
     workload: str
     config: dict[str, Any]
@@ -45,6 +51,7 @@ class Report:
     tables: list[Table] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, value: float, unit: str, direction: Direction, note: str = "") -> None:
         self.metrics.append(Metric(name, float(value), unit, direction, note))
@@ -81,6 +88,7 @@ class Report:
             "targets_missed": self.missed(),
             "notes": self.notes,
             "tables": [table._asdict() for table in self.tables],
+            "details": self.details,
         }
         return json.dumps(content, indent=1) + "\n"
 

@@ -1,4 +1,4 @@
-"""Objectives that change from step to step: rows of the data drawn by a key, or batches from outside.
+"""Objectives that change from step to step: rows drawn by a key, or batches from outside.
 
 The loop stays as it is. The problem hands the solver the objective of step k, and that is `fn` with
 other arguments: `KeyedRows` and `StackedBatches` say which.
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding
 
 from mvopt._types import Array, Solution, Status
 
@@ -114,11 +114,15 @@ def batch_rows(seed: Array, step: Any, num_rows: int, batch_size: int) -> Array:
     pivots, salts = random[0] % jnp.uint32(num_rows), random[1]
     first = (step % per_pass).astype(jnp.uint32) * jnp.uint32(batch_size)
     rows = first + jnp.arange(batch_size, dtype=jnp.uint32)
-    for k in range(_SHUFFLE_ROUNDS):
-        partner = pivots[k] + jnp.where(rows > pivots[k], jnp.uint32(num_rows), 0) - rows
-        swapped = _mixed(jnp.maximum(rows, partner) ^ salts[k]) & 1
-        rows = jnp.where(swapped == 1, partner, rows)
-    return rows.astype(jnp.int32)
+
+    # A scan: written out, the rounds take the compiler minutes.
+    def exchange(rows: Array, drawn: tuple[Array, Array]) -> tuple[Array, None]:
+        pivot, salt = drawn
+        partner = pivot + jnp.where(rows > pivot, jnp.uint32(num_rows), 0) - rows
+        swapped = _mixed(jnp.maximum(rows, partner) ^ salt) & 1
+        return jnp.where(swapped == 1, partner, rows), None
+
+    return lax.scan(exchange, rows, (pivots, salts))[0].astype(jnp.int32)
 
 
 def _mixed(bits: Array) -> Array:
@@ -139,6 +143,23 @@ def _num_rows(leaves: list[Array], batch_size: int) -> int:
     if size < batch_size:
         raise ValueError(f"batch_size={batch_size}, but args have only {size} rows")
     return size
+
+
+def automatic(tree: Any) -> Any:
+    """Arrays with the same shards whose sharding the compiler carries on by itself.
+
+    On a mesh of explicit axes, JAX's default, each gather and reshape would have to say where its
+    result lies.
+    """
+
+    def changed(leaf: Any) -> Any:
+        sharding = None if isinstance(leaf, jax.core.Tracer) else getattr(leaf, "sharding", None)
+        if not isinstance(sharding, NamedSharding) or not isinstance(sharding.mesh, Mesh):
+            return leaf
+        mesh = Mesh(sharding.mesh.devices, sharding.mesh.axis_names)
+        return jax.device_put(leaf, NamedSharding(mesh, sharding.spec))
+
+    return jax.tree.map(changed, tree)
 
 
 def _sharding(leaf: Array) -> Any:
@@ -174,16 +195,16 @@ def over_batches(
 ) -> Solution:
     """Work off an iterator of batches, `STACKED` of them in one call.
 
-    solve: `solve(args, state, max_steps)`, whose solution holds the state. The result counts the steps
-    of all calls and joins their traces. Ends with the iterator, after `max_steps`, or
-    where the solver gives up. Raises ValueError where there is no batch, or they differ in shape.
+    solve: `solve(args, state, max_steps)`, whose solution holds the state. The result counts the
+    steps of all calls and joins their traces. Ends with the iterator, after `max_steps`, or where
+    the solver gives up. Raises ValueError where there is no batch, or they differ in shape.
     """
     iterator = iter(batches)
-    start = 0 if state is None else state.count
+    start = 0 if state is None else state.steps
     left, traces, solution = max_steps, [], None
     stack, count = _stacked(iterator, min(STACKED, left))
     while count:
-        first = jnp.int32(0) if state is None else state.count
+        first = jnp.int32(0) if state is None else state.steps
         solution = solve((first, *stack), state, count)
         left, state = left - count, solution.state
         traces.append(solution.trace)
@@ -193,14 +214,14 @@ def over_batches(
             break
     if solution is None:
         raise ValueError("batches holds no batch: give an iterator of tuples, the args of fn")
-    num_steps = state.count - start
+    num_steps = state.steps - start
     trace = None if traces[0] is None else jnp.concatenate(traces)[:num_steps]
     return solution._replace(num_steps=num_steps, num_evaluations=num_steps, trace=trace)
 
 
 def _stacked(iterator: Iterator[tuple], count: int) -> tuple[tuple, int]:
     """Up to `count` batches, filled up to `STACKED` by the last one, and how many they are."""
-    batches = list(islice(iterator, count))
+    batches = [automatic(batch) for batch in islice(iterator, count)]
     if not batches:
         return (), 0
     filled = batches + [batches[-1]] * (STACKED - len(batches))

@@ -6,9 +6,9 @@ from typing import Any
 
 from mvopt._entry import Entry, solve_all
 from mvopt._types import Solution
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.protocol import Solver
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
-from mvopt.solvers.linearization import LeastSquaresProblem
 
 DEFAULT_MAX_STEPS = 1000
 

@@ -5,12 +5,20 @@ from functools import partial
 from typing import Any
 
 from mvopt._entry import Entry, solve_all
-from mvopt._training import STACKED, StackedBatches, check_training, keyed_rows, over_batches
+from mvopt._training import (
+    STACKED,
+    StackedBatches,
+    automatic,
+    check_training,
+    keyed_rows,
+    over_batches,
+)
 from mvopt._types import Array, Solution
+from mvopt.families.confirmation import is_minimum
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration.drive import Options
 from mvopt.iteration.protocol import Solver
-from mvopt.solvers.confirmation import is_minimum
-from mvopt.solvers.objective import ObjectiveProblem
+from mvopt.solvers.nelder_mead import NelderMead
 from mvopt.solvers.trust_region_newton import TrustRegionNewton
 
 DEFAULT_MAX_STEPS = 5000
@@ -46,13 +54,14 @@ def minimize(
     trace: number of steps to record in `Solution.trace`.
     keep_state: return `Solution.state`; given as `state` to a later call with the same problems, it
     goes on from there.
-    batch_size, key: each step sees that many rows of every array of `args` (numbers are passed as they
-    are), drawn by the key as if all rows were shuffled for each pass, and spread over devices as
-    the array is. batches: instead of `args`, an iterator of them, used up to its end or `max_steps`.
+    batch_size, key: each step sees that many rows of every array of `args` (numbers are passed as
+    they are), drawn by the key as if all rows were shuffled for each pass, and spread over devices
+    as the array is. batches: instead of `args`, an iterator of them, used up to its end or
+    `max_steps`.
 
     With either, the solver is a `GradientDescent` with a step size, a schedule or an optax
-    transformation. Such a run normally ends with MAX_STEPS, since one batch says neither that all is
-    done nor that nothing moves; `value` and `optimality` are the last batch's, at `params`: call
+    transformation. Such a run normally ends with MAX_STEPS, since one batch says neither that all
+    is done nor that nothing moves; `value` and `optimality` are the last batch's, at `params`: call
     `fn` on all data for more, once, if they fit. There are no derivatives of such a result.
 
     Works under `jit`, `vmap` and, by the implicit function theorem, `grad` and `jvp` with respect
@@ -67,12 +76,14 @@ def minimize(
         True,
         has_aux=has_aux,
         found=_aux if has_aux else None,
-        # A method that has seen the Hessian needs no second opinion.
-        confirm=None if isinstance(solver, TrustRegionNewton) else is_minimum,
+        # A method that has seen the Hessian needs no second opinion; one for functions without
+        # derivatives can have none.
+        confirm=None if isinstance(solver, TrustRegionNewton | NelderMead) else is_minimum,
         options=Options(keep_state, trace),
     )
     if batch_size is not None or batches is not None:
         check_training(solver, args, in_axes, has_aux, batch_size, batches)
+        x0, args = automatic((x0, args))
     if batches is not None:
         rounds = Options(True, STACKED if trace else 0)
         entry = partial(entry, confirm=None, options=rounds, draw=StackedBatches())

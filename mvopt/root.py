@@ -6,9 +6,9 @@ from typing import Any
 
 from mvopt._entry import Entry, solve_all
 from mvopt._types import Solution
+from mvopt.families.equations import RootProblem
 from mvopt.iteration.drive import Options
 from mvopt.iteration.protocol import Solver
-from mvopt.solvers.equations import RootProblem
 from mvopt.solvers.newton_raphson import NewtonRaphson
 
 DEFAULT_MAX_STEPS = 200

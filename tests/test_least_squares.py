@@ -1,6 +1,5 @@
 """`least_squares` as users call it: trees, bounds, statuses, what is compiled, what is refused."""
 
-
 import jax
 import jax.numpy as jnp
 import numpy as np

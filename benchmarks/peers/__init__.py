@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-NAMES = ("scipy", "optimistix", "jaxopt", "lmfit", "nlsq")
+NAMES = ("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq")
 
 # What a peer may raise inside a benchmark: it is reported as failed and the others go on.
 ERRORS = (

@@ -33,8 +33,8 @@ def run(config: dict[str, Any], only: Sequence[str]) -> Report:
     options = config.get("peers", {})
     ours = Method(OURS, lambda: np.asarray(fit(data).params), config["fits"], "one call")
     asked = from_peers(
-        only,
-        lambda name, module: module.gauss1d_methods(data, options.get(name, {}), cores()),
+        [name for name in only if name in options],
+        lambda name, module: module.gauss1d_methods(data, options[name], cores()),
         report.outcomes,
     )
     methods = [ours, *(method for group in asked.values() for method in group)]

@@ -15,8 +15,8 @@ import mvopt
 from benchmarks.problems import nist
 from benchmarks.report import Report, Table
 from benchmarks.timing import timed
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.drive import drive
-from mvopt.solvers.linearization import LeastSquaresProblem
 
 COLUMNS = ("loop", "lane-steps", "over the steps needed")
 

@@ -15,6 +15,7 @@ handed to `jax.vmap`. Two operations get a meaning of their own:
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import jax
@@ -29,8 +30,8 @@ from mvopt._types import Array
 _BLOCKS = range(4, 13)
 # A longer contraction is left to the library: one problem of many points must not be a long loop.
 _LONG_CONTRACTION = 4096
-# A single problem with an array beyond this is not laid out in lanes; a smaller one is, so that it
-# goes through the same arithmetic as in a batch.
+# A single problem with an array beyond this, or with a product of more multiplications, is not laid
+# out in lanes; a smaller one is, so that it goes through the same arithmetic as in a batch.
 _LARGE = 16384
 
 _ELEMENTWISE = frozenset(
@@ -63,11 +64,34 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(
             *jax.tree.unflatten(structure, one)
         )
+        if lanes == 1 and _heavy(closed.jaxpr):
+            return _alone(function, args)
         values = _replay(closed, [(leaf, True) for leaf in leaves], lanes)
         out = [_spread(value, lanes) for value in values]
         return jax.tree.unflatten(jax.tree.structure(shapes), out)
 
     return mapped
+
+
+def _heavy(jaxpr: Any) -> bool:
+    """Whether a matrix product or a convolution in it is better left to the library.
+
+    Written out as loops, the products of a network of 64-64-10 units took minutes to compile.
+    """
+    for equation in jaxpr.eqns:
+        name, params = equation.primitive.name, equation.params
+        if name == "conv_general_dilated":
+            return True
+        if name == "dot_general":
+            (axes, _), _ = params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape
+            length = prod(shape[axis] for axis in axes)
+            if length * equation.outvars[0].aval.size > _LARGE:
+                return True
+        inner = (getattr(value, "jaxpr", value) for value in params.values())
+        if any(_heavy(each) for each in inner if isinstance(each, core.Jaxpr)):
+            return True
+    return False
 
 
 def _alone(function: Callable[..., Any], args: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from mvopt import _tree
 from mvopt._entry import flat_bounds
 from mvopt._types import Array, Fit, Status
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.axes import Layout
 from mvopt.iteration.blocks import lanes_for
 from mvopt.iteration.drive import Outcome
@@ -18,7 +19,6 @@ from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
 from mvopt.regression.data import Points, check_like, check_shape, points_of
 from mvopt.regression.uncertainty import chi2_p_value, uncertainty
-from mvopt.solvers.linearization import LeastSquaresProblem
 
 
 class Setup(NamedTuple):

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.families.linearization import LeastSquaresProblem, residual_and_jacobian
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import HIGHEST, back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
-from mvopt.solvers.linearization import LeastSquaresProblem, residual_and_jacobian
 
 
 class Uncertainty(NamedTuple):

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array
+from mvopt.families.descent import DescentMethod
 from mvopt.linalg.qr import HIGHEST
-from mvopt.solvers.descent import DescentMethod
 
 
 @jax.tree_util.register_dataclass

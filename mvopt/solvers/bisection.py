@@ -6,14 +6,19 @@ import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array
-from mvopt.solvers.bracketing import BracketingMethod, BracketState
+from mvopt.families.bracketing import BracketingMethod, BracketState
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Bisection(BracketingMethod):
-    __doc__ = BracketingMethod.__doc__
+    """The bracket is halved at each step.
+
+    For a number x, of shape () or (1,), between finite bounds at which f has opposite signs; fields
+    and statuses as in `BracketingMethod`.
+    """
 
     def share(self, state: BracketState, tol: Array) -> Array:
         """The middle."""
+        del state
         return jnp.full_like(tol, 0.5)

@@ -7,8 +7,8 @@ of Computation 19, 577-593. The inverse H is kept; with s the step and y the cha
 
 Up to a few hundred unknowns H starts from the Jacobian itself, which is evaluated again where the
 method is stuck and where it is about to end: what it calls converged, the Jacobian has confirmed.
-Above, H is a multiple of the identity and a few pairs of vectors (Kelley 1995, Iterative Methods for
-Linear and Nonlinear Equations, section 7.3), and a product with the Jacobian confirms.
+Above, H is a multiple of the identity and a few pairs of vectors (Kelley 1995, Iterative Methods
+for Linear and Nonlinear Equations, section 7.3), and a product with the Jacobian confirms.
 """
 
 from dataclasses import dataclass, field
@@ -20,8 +20,7 @@ from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
-from mvopt.linalg.qr import HIGHEST
-from mvopt.solvers.equations import (
+from mvopt.families.equations import (
     AUTO,
     RootProblem,
     inverse_of,
@@ -30,6 +29,7 @@ from mvopt.solvers.equations import (
     share_of_terms,
     tolerance,
 )
+from mvopt.linalg.qr import HIGHEST
 
 # Above this many unknowns no matrix is kept: an update of 500² entries costs as much as most f.
 _DENSE_LIMIT = 500
@@ -44,7 +44,7 @@ class LowRank(NamedTuple):
     alpha: Array  # ()
     left: Array  # (memory, n)
     right: Array  # (memory, n); zero where there is none yet
-    count: Array  # () int32
+    used: Array  # () int32, rows
 
 
 class BroydenState(NamedTuple):
@@ -253,11 +253,11 @@ def _updated(inverse: Any, s: Array, y: Array) -> Any:
         return inverse + column[:, None] * row[None, :]
     memory = inverse.left.shape[0]
     # A full memory is dropped: the pairs are worth only as much as those before them.
-    full = inverse.count >= memory
-    here = (jnp.arange(memory) == inverse.count)[:, None] & useful & ~full
+    full = inverse.used >= memory
+    here = (jnp.arange(memory) == inverse.used)[:, None] & useful & ~full
     return LowRank(
         alpha=inverse.alpha,
         left=jnp.where(full, 0.0, jnp.where(here, column, inverse.left)),
         right=jnp.where(full, 0.0, jnp.where(here, row, inverse.right)),
-        count=jnp.where(full, 0, inverse.count + useful),
+        used=jnp.where(full, 0, inverse.used + useful),
     )

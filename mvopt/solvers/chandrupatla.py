@@ -11,13 +11,17 @@ import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array
-from mvopt.solvers.bracketing import BracketingMethod, BracketState
+from mvopt.families.bracketing import BracketingMethod, BracketState
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Chandrupatla(BracketingMethod):
-    __doc__ = BracketingMethod.__doc__
+    """Inverse quadratic interpolation and bisection: the method of choice for a bracket.
+
+    For a number x, of shape () or (1,), between finite bounds at which f has opposite signs; fields
+    and statuses as in `BracketingMethod`.
+    """
 
     def share(self, state: BracketState, tol: Array) -> Array:
         """Interpolate where the inverse parabola is monotone between x₁ and x₂ (his equation 7)."""

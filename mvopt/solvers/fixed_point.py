@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array, Status
+from mvopt.families.equations import AUTO, RootProblem, share_of_terms, tolerance
 from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
-from mvopt.solvers.equations import AUTO, RootProblem, share_of_terms, tolerance
 
 # A residual that grows more than this drops the memory, which no longer describes the function.
 _GROWTH = 2.0
@@ -203,7 +203,7 @@ def _pushed(rows: Array, row: Array, keep: Array) -> Array:
 
 
 def _least_squares(matrix: Array, b: Array) -> Array:
-    """γ (m,) that minimises ‖A γ − b‖, regularised: A (n, m) has columns that are nearly parallel."""
+    """γ (m,) that minimises ‖A γ − b‖, regularised: columns of A (n, m) may be parallel."""
     m = matrix.shape[1]
     lengths = jnp.sqrt(jnp.sum(matrix * matrix, axis=0))
     inverse = jnp.where(lengths > 0, 1 / lengths, 0.0)

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array
-from mvopt.solvers.damped import with_solve
-from mvopt.solvers.linearization import Linearization
-from mvopt.solvers.trust_region import TrustRegionMethod
+from mvopt.families.damped import with_solve
+from mvopt.families.linearization import Linearization
+from mvopt.families.trust_region import TrustRegionMethod
 
 
 @jax.tree_util.register_dataclass

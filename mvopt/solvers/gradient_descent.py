@@ -7,12 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from mvopt._types import Array
-from mvopt.solvers.descent import AUTO, DescentMethod, DescentState
-from mvopt.solvers.objective import ObjectiveProblem
-from mvopt.solvers.optax_descent import OptaxDescent, OptaxState
+from mvopt.families.descent import AUTO, DescentMethod, DescentState
+from mvopt.families.objective import ObjectiveProblem
+from mvopt.families.optax_descent import OptaxDescent, OptaxState
 
 State = DescentState | OptaxState
 
@@ -49,15 +50,15 @@ class GradientDescent:
 
     optimizer: None: steepest descent with a line search (Barzilai and Borwein 1988), the choice
     where a step size is not known. A number: the step size, fixed. A function of the step's
-    number: a schedule of it. An `optax.GradientTransformation`: its updates as they come. It sees the
-    params in the user's structure, and is given `value`, `grad` and `value_fn` if it takes them,
-    as `optax.lbfgs`, `optax.polyak_sgd` and `reduce_on_plateau` do; not supported are those that
-    ask for more (`grad_fn`, `hessian`), and those with random keys in their state. Build it
-    once: each new transformation is compiled anew, while another number is not.
+    number: a schedule of it. An `optax.GradientTransformation`: its updates as they come. It
+    sees the params in the user's structure, and is given `value`, `grad` and `value_fn` if it
+    takes them, as `optax.lbfgs`, `optax.polyak_sgd` and `reduce_on_plateau` do; not supported are
+    those that ask for more (`grad_fn`, `hessian`), and those with random keys in their state. Build
+    it once: each new transformation is compiled anew, while another number is not.
     momentum: of a step size or schedule (Polyak 1964); nesterov: its look-ahead form.
-    ftol: converged when the decrease still to come is below ftol·|value|, judged from the gradient and
-    the longest inverse curvature seen on the last steps; NaN: 10 eps. A value that tends to zero
-    counts as converged when that is below eps^1.5 of the values of late, or below eps² times
+    ftol: converged when the decrease still to come is below ftol·|value|, judged from the gradient
+    and the longest inverse curvature seen on the last steps; NaN: 10 eps. A value that tends to
+    zero counts as converged when that is below eps^1.5 of the values of late, or below eps² times
     the smaller of one and the largest value.
 
     A trial where the value or the gradient is not finite is taken back half way to the last point.
@@ -73,7 +74,7 @@ class GradientDescent:
     unravel: Callable[[Array], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not (self.optimizer is None or self._fixed() or jnp.ndim(self.optimizer) == 0):
+        if not (self.optimizer is None or self._fixed() or np.ndim(self.optimizer) == 0):
             raise TypeError(
                 f"optimizer={self.optimizer!r}: give None, a step size, a schedule or an optax "
                 "GradientTransformation"

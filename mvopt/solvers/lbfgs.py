@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
-from mvopt.solvers.descent import DescentMethod
+from mvopt.families.descent import DescentMethod
 
 
 class Pairs(NamedTuple):

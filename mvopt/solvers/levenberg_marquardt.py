@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
-from mvopt.solvers.damped import Solve, with_solve
-from mvopt.solvers.linearization import Linearization
-from mvopt.solvers.trust_region import TrustRegionMethod
+from mvopt.families.damped import Solve, with_solve
+from mvopt.families.linearization import Linearization
+from mvopt.families.trust_region import TrustRegionMethod
 
 # With two rounds 53 of the 54 NIST starts are solved, with three and more all.
 _ROUNDS = 3

@@ -2,8 +2,8 @@
 
 One evaluation a step, so that the method is a small machine: it fills the simplex vertex by vertex,
 then reflects the worst vertex at the centroid of the others, and expands, contracts or shrinks
-(Nelder and Mead 1965; the rules of Lagarias and others 1998), by factors that depend on the number of
-parameters (Gao and Han 2012, eq. 4.1). A value that is NaN counts as infinite.
+(Nelder and Mead 1965; the rules of Lagarias and others 1998), by factors that depend on the number
+of parameters (Gao and Han 2012, section 4). A value that is NaN counts as infinite.
 
 A simplex can collapse where there is no minimum (McKinnon 1998). It is therefore set up anew at the
 best vertex, on the other side, and believed only when it ends there again.
@@ -17,8 +17,8 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
-from mvopt.solvers.objective import ObjectiveProblem
 
 # A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
 AUTO = float("nan")
@@ -33,7 +33,7 @@ class SimplexState(NamedTuple):
     values: Array  # (n + 1,), infinite while unknown
     trial: Array  # (n,)
     phase: Array  # () int32
-    index: Array  # () int32, the vertex to fill
+    vertex: Array  # () int32, the one to fill
     reflected: Array  # (n,), the worst vertex's reflection
     reflected_value: Array  # ()
     side: Array  # (), 1 or -1: where the next simplex is set up
@@ -82,7 +82,7 @@ class NelderMead:
             values=jnp.full(params.size + 1, jnp.inf, params.dtype),
             trial=params,
             phase=count,
-            index=count,
+            vertex=count,
             reflected=params,
             reflected_value=infinite,
             side=jnp.ones_like(zero),
@@ -114,7 +114,7 @@ class NelderMead:
 
     def step(self, problem: ObjectiveProblem, state: SimplexState, value: Array) -> SimplexState:
         """Put the trial into the simplex, or try another point on its line, or shrink."""
-        missing = (state.index == 0) & (state.phase == _FILL) & ~jnp.isfinite(value)
+        missing = (state.vertex == 0) & (state.phase == _FILL) & ~jnp.isfinite(value)
         value = jnp.where(jnp.isnan(value), jnp.inf, value)
         size = jnp.where(jnp.isfinite(value), jnp.abs(value), 0.0)
         state = state._replace(largest=jnp.maximum(state.largest, size))
@@ -160,7 +160,7 @@ class NelderMead:
             values=jnp.where(first, value, jnp.inf),
             trial=vertices[1],
             phase=jnp.full_like(state.phase, _FILL),
-            index=jnp.ones_like(state.index),
+            vertex=jnp.ones_like(state.vertex),
             side=-state.side,
             mark=value,
         )
@@ -201,10 +201,10 @@ def _centroid(state: SimplexState) -> Array:
 def _filled(state: SimplexState, value: Array) -> tuple[SimplexState, Array]:
     """The simplex with one more vertex known, and whether that was the last."""
     rows = jnp.arange(len(state.values))
-    index = state.index + 1
-    values = jnp.where(rows == state.index, value, state.values)
+    index = state.vertex + 1
+    values = jnp.where(rows == state.vertex, value, state.values)
     trial = _row(state.vertices, jnp.minimum(index, len(rows) - 1))
-    return state._replace(values=values, index=index, trial=trial), index == len(rows)
+    return state._replace(values=values, vertex=index, trial=trial), index == len(rows)
 
 
 def _judged(
@@ -263,5 +263,5 @@ def _shrunk(state: SimplexState) -> SimplexState:
         values=jnp.where(rows == 0, value, jnp.inf),
         trial=vertices[1],
         phase=jnp.full_like(state.phase, _FILL),
-        index=jnp.ones_like(state.index),
+        vertex=jnp.ones_like(state.vertex),
     )

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
-from mvopt.solvers.equations import (
+from mvopt.families.equations import (
     AUTO,
     Correction,
     RootProblem,
@@ -31,7 +31,7 @@ from mvopt.solvers.equations import (
     tolerance,
     vanished,
 )
-from mvopt.solvers.scalar_newton import scalar_blank, scalar_init, scalar_step, value_and_slope
+from mvopt.families.scalar_newton import scalar_blank, scalar_init, scalar_step, value_and_slope
 
 # A full Newton step must reduce the residual by this share of what it promises (Armijo's rule).
 _SUFFICIENT = 1e-4
@@ -149,7 +149,8 @@ class NewtonRaphson:
         if state.params.shape[0] == 1:
             return scalar_step(problem, state, evaluation, xtol, self.max_escapes)
         if self._method(state.params) == "dense":
-            evaluation = dense_correction(*evaluation, _reach(state))
+            residual, jacobian = evaluation
+            evaluation = dense_correction(residual, jacobian, _reach(state))
         return _system_step(problem, state, evaluation, xtol, self.max_escapes)
 
     def status(self, problem: RootProblem, state: Any) -> Array:

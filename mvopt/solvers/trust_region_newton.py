@@ -15,14 +15,12 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families.newton_models import DENSE_LIMIT, DenseModel, Move, ProductModel
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
-from mvopt.solvers.newton_models import DenseModel, Move, ProductModel
-from mvopt.solvers.objective import ObjectiveProblem
 
 # A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
 AUTO = float("nan")
-# Up to this many params the Hessian is built and its eigenvalues are found.
-DENSE_LIMIT = 200
 # Trials in a row that may fail to bring the gradient down where the value no longer tells.
 _BLIND_TRIALS = 3
 
@@ -81,7 +79,7 @@ class TrustRegionNewton:
                 f'hessian={self.hessian!r} is not known: use "auto", "dense" or "products"'
             )
 
-    def _model(self, n: int) -> type:
+    def _model(self, n: int) -> type[DenseModel] | type[ProductModel]:
         dense = n <= DENSE_LIMIT if self.hessian == "auto" else self.hessian == "dense"
         return DenseModel if dense else ProductModel
 
@@ -169,9 +167,9 @@ class TrustRegionNewton:
         size, params = jnp.abs(state.value), state.params
         floor = jnp.maximum(eps**1.5 * state.recent, eps**2 * jnp.minimum(1.0, state.largest))
         converged = move.convex & (move.decrement <= jnp.maximum(ftol * size, floor))
-        nearly = move.nearly_convex & (
-            move.decrement <= jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent)
-        )
+        least = 1e4 * eps**2 * jnp.minimum(1.0, state.largest)
+        negligible = jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent) + least
+        nearly = move.nearly_convex & (move.decrement <= negligible)
         unmoved = jnp.all(jnp.abs(state.trial - params) <= eps * jnp.abs(params))
         stopped = blocked | unmoved
         done = ~move.flat & (converged | (stopped & nearly))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mvopt import LevenbergMarquardt, Status
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.drive import drive
-from mvopt.solvers.linearization import LeastSquaresProblem
 
 MANY = 37
 
@@ -76,7 +76,8 @@ def steps():
 
 def assert_identical(found, expected, rows=slice(None)):
     assert jax.tree.structure(found) == jax.tree.structure(expected)
-    for name, one, other in zip(found._fields, jax.tree.leaves(found), jax.tree.leaves(expected)):
+    leaves = jax.tree.leaves(found), jax.tree.leaves(expected)
+    for name, one, other in zip(found._fields, *leaves, strict=False):
         np.testing.assert_array_equal(one[rows], other[rows], err_msg=name)
 
 

@@ -7,8 +7,8 @@ import scipy.stats
 
 from benchmarks.problems import nist
 from mvopt import Status, curve_fit
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.regression.uncertainty import chi2_p_value, uncertainty
-from mvopt.solvers.linearization import LeastSquaresProblem
 
 X = np.linspace(0, 2, 12)
 Y = 1 + 2 * X + 0.1 * np.random.default_rng(0).normal(size=12)

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.problems import mgh
 from mvopt import BFGS, LBFGS, Status, minimize
-from mvopt.solvers.confirmation import is_minimum
-from mvopt.solvers.objective import ObjectiveProblem
+from mvopt.families.confirmation import is_minimum
+from mvopt.families.objective import ObjectiveProblem
 
 SOLVERS = {"BFGS": BFGS(), "LBFGS": LBFGS()}
 every_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array, Status
-from mvopt.solvers.equations import RootProblem, moved, vanished
+from mvopt.families.equations import RootProblem, moved, vanished
 
 _SUFFICIENT = 1e-4
 _SHRINK = 0.25

@@ -13,9 +13,8 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
-from mvopt.linalg.qr import HIGHEST
-from mvopt.solvers.damped import normal_solve
-from mvopt.solvers.linearization import (
+from mvopt.families.damped import normal_solve
+from mvopt.families.linearization import (
     LeastSquaresProblem,
     Linearization,
     linearize,
@@ -23,6 +22,7 @@ from mvopt.solvers.linearization import (
     residual_and_jacobian,
     unevaluated,
 )
+from mvopt.linalg.qr import HIGHEST
 
 # A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
 AUTO = float("nan")

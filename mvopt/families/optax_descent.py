@@ -1,8 +1,8 @@
 """Steps that an optax transformation chooses, from one evaluation each.
 
-The transformation sees the user's own pytree, so that masks, labels and norms by leaf mean what they
-say; the loop sees flat params. Its steps are taken as they are, without a test of decrease: most
-such methods are not monotone. Only a trial where the value or the gradient is not finite is
+The transformation sees the user's own pytree, so that masks, labels and norms by leaf mean what
+they say; the loop sees flat params. Its steps are taken as they are, without a test of decrease:
+most such methods are not monotone. Only a trial where the value or the gradient is not finite is
 taken back, half way to the last good point, as often as need be.
 """
 
@@ -16,8 +16,8 @@ import optax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
-from mvopt.solvers.objective import ObjectiveProblem
 
 # Steps in a row that may leave the params where they are: a schedule that starts from zero, or
 # gradients that are summed up over many batches before one step, do so for a while.
@@ -35,7 +35,7 @@ class OptaxState(NamedTuple):
     free: Array  # (n,) bool
     memory: Any  # the transformation's own state
     trial: Array  # (n,)
-    count: Array  # () int32, evaluations so far
+    steps: Array  # () int32, evaluations so far
     idle: Array  # () int32, steps in a row that moved nothing
     longest: Array  # (), longest inverse curvature of late
     largest: Array  # (), largest |value| so far
@@ -67,7 +67,7 @@ class OptaxDescent:
             free=jnp.zeros(params.shape, bool),
             memory=self.transformation.init(self.unravel(params)),
             trial=params,
-            count=count,
+            steps=count,
             idle=count,
             longest=zero,
             largest=zero,
@@ -82,7 +82,7 @@ class OptaxDescent:
 
     def evaluate(self, problem: ObjectiveProblem, state: OptaxState) -> tuple[Array, Array]:
         """Value () and gradient (n,) at the trial, of the objective that this step is given."""
-        return jax.value_and_grad(problem.at(state.count).objective)(state.trial)
+        return jax.value_and_grad(problem.at(state.steps).objective)(state.trial)
 
     def step(
         self, problem: ObjectiveProblem, state: OptaxState, evaluation: tuple[Array, Array]
@@ -106,7 +106,7 @@ class OptaxDescent:
         bottomless = state.value < -(jnp.finfo(value.dtype).max ** 0.5)
         status = jnp.where(bottomless, Status.UNBOUNDED, status)
         status = jnp.where(first & ~finite, Status.NONFINITE, status)
-        return state._replace(count=state.count + 1, idle=idle, status=status.astype(jnp.int32))
+        return state._replace(steps=state.steps + 1, idle=idle, status=status.astype(jnp.int32))
 
     def _moved(
         self, problem: ObjectiveProblem, state: OptaxState, value: Array, gradient: Array
@@ -143,7 +143,7 @@ class OptaxDescent:
         self, problem: ObjectiveProblem, state: OptaxState, value: Array, gradient: Array
     ) -> tuple[Array, Any]:
         """The next trial, within the bounds, and the transformation's next state."""
-        objective = problem.at(state.count).objective
+        objective = problem.at(state.steps).objective
         params, slope = self.unravel(state.trial), self.unravel(gradient)
         updates, memory = optax.with_extra_args_support(self.transformation).update(
             slope,

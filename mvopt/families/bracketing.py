@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from mvopt._types import Array, Status
-from mvopt.solvers.equations import AUTO, RootProblem, tolerance
+from mvopt.families.equations import AUTO, RootProblem, tolerance
 
 # At a pole or a jump |f| does not fall below this share of what it was at the ends.
 _FALLEN = 0.1
@@ -98,7 +98,7 @@ class BracketingMethod:
         return problem.residual(state.trial)[0]
 
     def step(self, problem: RootProblem, state: BracketState, evaluation: Array) -> BracketState:
-        """The first figure of Chandrupatla (1997): narrow the bracket, then choose the next point."""
+        """Chandrupatla (1997), figure 1: narrow the bracket, then choose the next point."""
         f, x = evaluation, state.trial
         lower, upper = problem.bounds or (x, x)
         first, second = jnp.isnan(state.f2), jnp.isnan(state.f1) & ~jnp.isnan(state.f2)

@@ -13,10 +13,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
 from mvopt.linalg.qr import HIGHEST
-from mvopt.solvers.objective import ObjectiveProblem
 
+# Up to this many params the Hessian is built and its eigenvalues are found.
+DENSE_LIMIT = 200
 # Rounds of Newton's method for the multiplier of the region; it converges quadratically.
 _ROUNDS = 12
 # Rounds in which bounds that a step hits are held, and the rest is solved again.

@@ -22,10 +22,16 @@ class ObjectiveProblem(NamedTuple):
 
     def at(self, step: Array) -> "ObjectiveProblem":
         """The problem whose objective is that of this step."""
-        if self.drawn is None:
+        drawn = self.drawn
+        if drawn is None:
             return self
-        return self._replace(objective=lambda params: self.drawn(params, step))
+        return self._replace(objective=lambda params: drawn(params, step))
 
     def optimality(self, params: Array) -> Array:
-        """The projected gradient, (n,): zero at a solution."""
+        """The projected gradient, (n,): zero at a solution.
+
+        ValueError where each step has an objective of its own: there is no one solution.
+        """
+        if self.drawn is not None:
+            raise ValueError("what was trained on samples has no derivative with respect to them")
         return box.projected_gradient(self.bounds, params, jax.grad(self.objective)(params))

@@ -1,17 +1,17 @@
 """What a Newton step would still gain: the second opinion on a method without a Hessian."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.families.newton_models import DENSE_LIMIT, DenseModel, ProductModel
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.triangular import solve_lower
-from mvopt.solvers.newton_models import DenseModel, ProductModel
-from mvopt.solvers.objective import ObjectiveProblem
-from mvopt.solvers.trust_region_newton import DENSE_LIMIT
 
 
 def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
@@ -24,7 +24,8 @@ def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
     if not _twice_differentiable(problem, params):
         return jnp.ones((), bool)
     eps = jnp.finfo(params.dtype).eps
-    form = DenseModel if params.size <= DENSE_LIMIT else ProductModel
+    dense = params.size <= DENSE_LIMIT
+    form: Any = DenseModel if dense else ProductModel
     model = form.blank(params).moved_to(problem, params, form.evaluate(problem, params))
     tolerance = 8 * eps**0.5 * jnp.abs(model.value) + eps
 
@@ -32,7 +33,7 @@ def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
         move = model.move(problem._replace(bounds=None), jnp.full((), jnp.inf, params.dtype))
         return move.nearly_convex & ~move.flat & ~(move.decrement > tolerance)
 
-    if form is ProductModel:
+    if not dense:
         return ~model.finite() | carefully()
     decrement, definite = _decrement(model)
     fine = definite & (decrement <= tolerance)

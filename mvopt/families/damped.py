@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.families.linearization import Linearization
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import back_in_place, in_order, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
-from mvopt.solvers.linearization import Linearization
 
 Solve = Callable[[Array, Array], tuple[Array, Array]]
 

@@ -1,7 +1,7 @@
 """A system of equations to be solved: what the methods for it share."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +60,7 @@ def residual_and_jacobian(problem: RootProblem, params: Array) -> tuple[Array, A
     return jax.vmap(column, out_axes=(None, 1))(basis)
 
 
-def tolerance(chosen: float | Array, automatic: float | Array, dtype) -> Array:
+def tolerance(chosen: float | Array, automatic: Any, dtype: Any) -> Array:
     """`chosen`, or where it is NaN `automatic`."""
     return jnp.where(jnp.isnan(chosen), automatic, chosen).astype(dtype)
 

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
-from mvopt.solvers.objective import ObjectiveProblem
 
 # A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
 AUTO = float("nan")
@@ -183,7 +183,9 @@ class DescentMethod:
         width = search.high - search.low
         narrow = jnp.isfinite(search.high) & (width <= 4 * eps * search.high)
         unmoved = (moved == 0).all()
-        exhausted = narrow | (search.trials >= _MAX_TRIALS) | unmoved
+        # Closer in, the value could not tell a decrease from its rounding.
+        lost = -expected <= eps * jnp.abs(state.value)
+        exhausted = narrow | lost | (search.trials >= _MAX_TRIALS) | unmoved
         good = ~beyond & ~steep & ~unmoved
         return (
             search._replace(t=jnp.where(exhausted, search.low, _next_length(search, start))),
@@ -227,7 +229,8 @@ class DescentMethod:
         tolerance = jnp.maximum(ftol * size, floor)
         scaled = state.learnt | jnp.isfinite(state.mark)
         negligible = scaled & (decrement <= tolerance)
-        nearly = decrement <= jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent)
+        least = 1e4 * eps**2 * jnp.minimum(1.0, state.largest)
+        nearly = decrement <= jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent) + least
         gained = state.mark - state.value > 10 * tolerance
         still = (slope == 0).all()
         tried = jnp.isfinite(state.mark) & ~gained

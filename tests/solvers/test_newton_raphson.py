@@ -1,0 +1,172 @@
+"""NewtonRaphson on the collection of systems, on what has no root, and without a matrix."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks.problems import mgh, roots
+from benchmarks.problems.problem import constants, standard_move
+from mvopt import NewtonRaphson, Status, root
+
+# The root is one at which J is singular and toward which Newton's steps do not even point.
+SLOW = {"griewank_osborne"}
+SYSTEMS = [system for system in roots.SYSTEMS if system.name not in SLOW]
+NAMES = [system.name for system in SYSTEMS]
+
+
+def is_root(system, found):
+    """The point is the known root, or f is rounding beside its value nearby."""
+    point = np.asarray(found.params, np.float64)
+    eps = float(np.finfo(found.params.dtype).eps)
+    if system.roots:
+        near = [np.max(np.abs(point - r) / (1 + np.abs(r))) for r in system.roots]
+        if min(near) < 64 * eps:
+            return True
+    return np.max(np.abs(found.value)) < 1000 * eps
+
+
+def moved(system):
+    """The system in other variables and other equations: shifted, scaled, each by its own."""
+    n = len(system.start)
+    shift, scale = standard_move(n)
+    rows = 10.0 ** (np.arange(n) % 7 - 3)
+
+    def residual(x):
+        inside = (x - constants(shift, x)) / constants(scale, x)
+        return constants(rows, x) * system.residual(inside)
+
+    return residual, scale * np.asarray(system.start) + shift
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=NAMES)
+def test_systems(system):
+    found = root(system.residual, np.asarray(system.start))
+    assert found.status == Status.CONVERGED
+    assert is_root(system, found)
+
+
+# Every third, for each is a compilation.
+@pytest.mark.parametrize("system", SYSTEMS[2::3], ids=NAMES[2::3])
+def test_systems_in_float32(system):
+    found = root(system.residual, np.asarray(system.start, np.float32))
+    assert found.status == Status.CONVERGED
+    assert found.params.dtype == np.float32
+    assert is_root(system, found)
+
+
+SCALED = "himmelblau brown_conte burden_faires rosenbrock powell_singular bratu".split()
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_shifted_and_scaled_copies(name):
+    system = next(s for s in SYSTEMS if s.name == name)
+    residual, start = moved(system)
+    found = root(residual, start)
+    assert found.status == Status.CONVERGED
+    assert np.max(np.abs(found.value)) < 1e-9
+
+
+@pytest.mark.parametrize("factor", [1e-15, 1e15])
+def test_units_of_one_unknown_and_one_equation(factor):
+    units = np.array([1.0, factor])
+
+    def residual(x):
+        return roots.himmelblau(x / units) * units[::-1]
+
+    found = root(residual, np.ones(2) * units)
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params / units, [3, 2], rtol=1e-14)
+
+
+ROOTLESS = {
+    "parabola": lambda x: x**2 + 1,
+    "exponential": jnp.exp,
+    "bell": lambda x: jnp.exp(-(x**2)),
+    "hyperbola": lambda x: 1 / (x - 1),
+    "tiny parabola": lambda x: 1e-20 * (x**2 + 1),
+    "far parabola": lambda x: (x - 1e8) ** 2 + 1,
+}
+
+
+@pytest.mark.parametrize("name", ROOTLESS)
+def test_no_root_is_not_found(name, dtype):
+    starts = np.array([-3, -1e-3, 0.5, 0.9999, 6], dtype)
+    found = root(ROOTLESS[name], starts, in_axes=0)
+    assert (found.status != Status.CONVERGED).all()
+    assert (found.status != Status.RUNNING).all()
+
+
+def test_no_root_of_a_system_is_not_found():
+    def residual(x, c):
+        return jnp.stack([x[0] + x[1], x[0] + x[1] + c, x[2] ** 2 - 2])
+
+    c = np.array([1.0, 1e-6, 0.0])
+    found = root(residual, np.ones((3, 3)), args=(c,), in_axes=(0, 0))
+    assert (found.status[:2] != Status.CONVERGED).all()
+    assert found.status[2] == Status.CONVERGED  # singular, but there is a root
+
+
+@pytest.mark.parametrize("power", [2, 3, 5])
+def test_a_multiple_root(power):
+    found = root(lambda x: (x - 3) ** power, 7.0)
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params, 3, rtol=1e-12)
+    at_zero = root(lambda x: x**power, 1.0)
+    assert at_zero.status == Status.CONVERGED
+    assert abs(at_zero.params) < 1e-12
+
+
+def test_backs_away_from_where_f_is_not_defined():
+    found = root(lambda x: jnp.log(x) + 3, np.array([1.0, 20.0, 1e-9]), in_axes=0)
+    assert (found.status == Status.CONVERGED).all()
+    np.testing.assert_allclose(found.params, np.exp(-3), rtol=1e-14)
+    pair = root(lambda x: jnp.stack([jnp.log(x[0]) + x[1], jnp.log(x[1]) + 1]), [5.0, 9.0])
+    assert pair.status == Status.CONVERGED
+    np.testing.assert_allclose(pair.params[1], np.exp(-1), rtol=1e-14)
+
+
+def test_a_pole_is_no_root():
+    found = root(jnp.tan, np.pi / 2)
+    assert found.status == Status.CONVERGED
+    assert abs(found.value) < 1e-12
+
+
+def test_rounding_of_f_is_no_failure():
+    found = root(lambda x: jnp.exp(x) - 1, -20.0)
+    assert found.status == Status.CONVERGED
+    assert abs(found.params) < 1e-15
+
+
+def test_batch_equals_one_at_a_time():
+    system = next(s for s in SYSTEMS if s.name == "himmelblau")
+    starts = np.random.default_rng(0).uniform(-6, 6, (5, 2))
+    batch = root(system.residual, starts, in_axes=0)
+    assert (batch.status == Status.CONVERGED).all()
+    for k, start in enumerate(starts):
+        one = root(system.residual, start)
+        assert one.num_steps == batch.num_steps[k]
+        np.testing.assert_allclose(one.params, batch.params[k], rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["gmres", "cg"])
+def test_without_a_matrix(method):
+    n = 30_000
+
+    def residual(x):
+        padded = jnp.pad(x, 1)
+        return 4 * x + x**3 - padded[:-2] - padded[2:] - 1
+
+    solver = NewtonRaphson(linear_solver=method)
+    found = root(residual, np.zeros(n), solver=solver)
+    assert found.status == Status.CONVERGED
+    assert found.optimality < 1e-14
+    text = jax.jit(lambda x: root(residual, x, solver=solver)).lower(np.zeros(n)).as_text()
+    assert f"{n}x{n}" not in text
+
+
+def test_many_unknowns_have_no_matrix_by_default():
+    problem = mgh.BY_NAME["broyden_tridiagonal"]
+    found = root(problem.residual, -np.ones(3000))
+    assert found.status == Status.CONVERGED
+    assert found.optimality < 1e-14

@@ -33,6 +33,10 @@ def add_scores(report: Report, records: Sequence[Record]) -> None:
         for record in records
         if record.verdict != judging.SOLVED
     ]
+    late = [r for r in records if r.out_of_steps and r.verdict in (*GOOD, judging.LOCAL)]
+    if late:
+        names = ", ".join(f"{r.method} on {r.problem} {r.group} {r.dtype}" for r in late)
+        report.notes.append(f"MAX_STEPS at a known minimum: {names}")
     for dtype in dict.fromkeys(record.dtype for record in records):
         add_dtype(report, dtype, [record for record in records if record.dtype == dtype])
     add_float32_share(report, records)

@@ -94,10 +94,6 @@ class DescentMethod:
         """The memory after a step over which the gradient changed by so much."""
         raise NotImplementedError
 
-    def forget(self, memory: Any) -> Any:
-        """The memory with nothing but one length scale left."""
-        raise NotImplementedError
-
     def downhill(self, memory: Any, gradient: Array, free: Array) -> Array:
         """The direction, (n,), over the free params; the gradient is zero where they are not."""
         raise NotImplementedError
@@ -184,7 +180,7 @@ class DescentMethod:
         narrow = jnp.isfinite(search.high) & (width <= 4 * eps * search.high)
         unmoved = (moved == 0).all()
         # Closer in, the value could not tell a decrease from its rounding.
-        lost = -expected <= eps * jnp.abs(state.value)
+        lost = beyond & (-expected <= eps * jnp.abs(state.value))
         exhausted = narrow | lost | (search.trials >= _MAX_TRIALS) | unmoved
         good = ~beyond & ~steep & ~unmoved
         return (
@@ -227,18 +223,17 @@ class DescentMethod:
         size = jnp.abs(state.value)
         floor = jnp.maximum(eps**1.5 * state.recent, eps**2 * jnp.minimum(1.0, state.largest))
         tolerance = jnp.maximum(ftol * size, floor)
-        scaled = state.learnt | jnp.isfinite(state.mark)
-        negligible = scaled & (decrement <= tolerance)
+        negligible = state.learnt & (decrement <= tolerance)
         least = 1e4 * eps**2 * jnp.minimum(1.0, state.largest)
         nearly = decrement <= jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent) + least
         gained = state.mark - state.value > 10 * tolerance
         still = (slope == 0).all()
         tried = jnp.isfinite(state.mark) & ~gained
         done = still | (tried & (negligible | failed))
-        close = negligible | (failed & scaled & nearly)
+        close = negligible | (failed & state.learnt & nearly)
         restart = (negligible | failed) & ~tried
         state = state._replace(
-            memory=_tree.where(restart, self.forget(state.memory), state.memory),
+            memory=_tree.where(restart, self.nothing_learnt(state.params), state.memory),
             learnt=state.learnt & ~restart,
             mark=jnp.where(restart, state.value, state.mark),
             idle=jnp.where(restart, 0, state.idle),
@@ -255,8 +250,9 @@ class DescentMethod:
         descends = slope < 0
         direction = jnp.where(descends, direction, steepest)
         slope = jnp.where(descends, slope, -jnp.sum(steepest**2))
-        unit = state.learnt | jnp.isfinite(state.mark)
-        t = jnp.where(unit & descends, 1.0, _first_length(state.params, state.value, steepest))
+        t = jnp.where(
+            state.learnt & descends, 1.0, _first_length(state.params, state.value, steepest)
+        )
         zero, infinite = jnp.zeros_like(t), jnp.full_like(t, jnp.inf)
         count = jnp.zeros_like(state.search.trials)
         return state._replace(
@@ -293,7 +289,9 @@ def _next_length(search: Search, start: Array) -> Array:
     """Between the ends of the interval, or beyond its lower end while it has no upper one."""
     width = search.high - search.low
     cubic = _cubic_minimum(search)
-    inner = jnp.clip(cubic, search.low + 0.1 * width, search.high - 0.1 * width)
+    # The first trial of a line may be far too long, and then the cubic knows by how much.
+    margin = jnp.where(search.trials <= 3, 1e-3, 0.1) * width
+    inner = jnp.clip(cubic, search.low + margin, search.high - 0.1 * width)
     late = search.trials >= 10
     inner = jnp.where(jnp.isnan(inner) | late, search.low + 0.5 * width, inner)
     # Next to a point where the function is not defined the way back is longer.

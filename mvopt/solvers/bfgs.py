@@ -40,13 +40,6 @@ class BFGS(DescentMethod):
         updated = inverse + weight * (step[:, None] * step) - rho * (cross + cross.T)
         return updated, jnp.zeros_like(blank)
 
-    def forget(self, memory: tuple[Array, Array]) -> tuple[Array, Array]:
-        """The identity times the mean eigenvalue of the inverse."""
-        inverse, blank = memory
-        identity = jnp.eye(len(inverse), dtype=bool)
-        mean = jnp.sum(jnp.where(identity, inverse, 0.0)) / len(inverse)
-        return jnp.where(identity, mean, 0.0), jnp.ones_like(blank)
-
     def downhill(self, memory: tuple[Array, Array], gradient: Array, free: Array) -> Array:
         """−H⁻¹ g over the free parameters."""
         step = -jnp.dot(memory[0], gradient, precision=HIGHEST)

@@ -34,10 +34,6 @@ class SteepestDescent(DescentMethod):
         del memory, gradient
         return jnp.sum(step * step) / jnp.sum(step * change)
 
-    def forget(self, memory: Array) -> Array:
-        """Nothing: one length is all there is."""
-        return memory
-
     def downhill(self, memory: Array, gradient: Array, free: Array) -> Array:
         """The negative gradient times the inverse curvature, (n,)."""
         return -memory * jnp.where(free, gradient, 0.0)

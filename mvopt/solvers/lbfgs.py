@@ -47,11 +47,6 @@ class LBFGS(DescentMethod):
             scale=jnp.sum(step * change) / jnp.sum(change * change),
         )
 
-    def forget(self, memory: Pairs) -> Pairs:
-        """Only the scale is left."""
-        empty = jnp.zeros_like(memory.steps)
-        return Pairs(empty, empty, memory.scale)
-
     def downhill(self, memory: Pairs, gradient: Array, free: Array) -> Array:
         """The two loops over the pairs (Nocedal and Wright 2006, algorithm 7.4).
 

@@ -56,11 +56,6 @@ class NonlinearCG(DescentMethod):
         least = _LEAST_SHARE * slope / square
         return LastStep(step, jnp.maximum(weight, least), square / curvature, slope)
 
-    def forget(self, memory: LastStep) -> LastStep:
-        """Only the length is left."""
-        zero = jnp.zeros_like(memory.weight)
-        return LastStep(jnp.zeros_like(memory.step), zero, memory.length, zero)
-
     def downhill(self, memory: LastStep, gradient: Array, free: Array) -> Array:
         """The conjugate direction, scaled so that its first trial has the length one."""
         direction = jnp.where(free, memory.weight * memory.step - gradient, 0.0)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
@@ -139,13 +140,13 @@ class DescentMethod:
         first = jnp.isinf(state.value)
         searched, found, failed = self._searched(state, value, gradient, finite)
         accept = finite & (found | state.forced)
-        moved = self._moved(problem, state, value, gradient)
-        here = _tree.where(accept, moved, state)
+        here = self._moved(problem, state, value, gradient, accept)
         again = first | accept | failed
-        ready, done = self._concluded(here, (failed & ~accept) | (here.idle >= _MAX_IDLE))
-        started = self._set_out(problem, ready)
+        ended = (failed & ~accept) | (here.idle >= _MAX_IDLE)
+        ready, direction, done = self._concluded(here, again, ended)
+        started = self._set_out(problem, ready, direction)
         going_on = self._going_on(problem, state._replace(search=searched))
-        state = _tree.where(again, started, going_on)
+        state = _chosen(again, started, going_on, ready.memory)
         return state._replace(status=self._status(state, done & again, first & ~accept))
 
     def _searched(
@@ -190,36 +191,51 @@ class DescentMethod:
         )
 
     def _moved(
-        self, problem: ObjectiveProblem, state: DescentState, value: Array, gradient: Array
+        self,
+        problem: ObjectiveProblem,
+        state: DescentState,
+        value: Array,
+        gradient: Array,
+        accept: Array,
     ) -> DescentState:
-        """The state at the trial, what was seen on the way to it learnt."""
+        """The state at the trial, if it is accepted, what was seen on the way to it learnt."""
         step, change = state.trial - state.params, gradient - state.gradient
         curvature = jnp.sum(step * change)
         eps = jnp.finfo(value.dtype).eps
         useful = jnp.isfinite(state.value) & (
             curvature > eps * jnp.sqrt(jnp.sum(step**2)) * jnp.sqrt(jnp.sum(change**2))
         )
-        memory = self.learn(state.memory, step, change, gradient)
+        memory = lax.cond(
+            accept & useful,
+            lambda: self.learn(state.memory, step, change, gradient),
+            lambda: state.memory,
+        )
         size = jnp.abs(value)
         gained = state.value - value > 4 * eps * size
-        return state._replace(
+        moved = state._replace(
             idle=jnp.where(gained, 0, state.idle + 1),
             params=state.trial,
             value=value,
             gradient=gradient,
             free=box.free(problem.bounds, state.trial, gradient),
-            memory=_tree.where(useful, memory, state.memory),
             learnt=state.learnt | useful,
             largest=jnp.maximum(state.largest, size),
             recent=jnp.maximum(state.recent / 2, size),
         )
+        return _chosen(accept, moved, state, memory)
 
-    def _concluded(self, state: DescentState, failed: Array) -> tuple[DescentState, Array]:
-        """Forget what was learnt where it leads no further; done where that was tried already."""
+    def _concluded(
+        self, state: DescentState, again: Array, failed: Array
+    ) -> tuple[DescentState, Array, Array]:
+        """Forget what was learnt where it leads no further; done where that was tried already.
+
+        Returns the state, the direction to go, and whether all is done.
+        """
         eps = jnp.finfo(state.value.dtype).eps
         ftol = jnp.where(jnp.isnan(self.ftol), eps, self.ftol).astype(state.value.dtype)
         slope = jnp.where(state.free, state.gradient, 0.0)
-        decrement = -0.5 * jnp.sum(slope * self.downhill(state.memory, slope, state.free))
+        direction = self.downhill(state.memory, slope, state.free)
+        decrement = -0.5 * jnp.sum(slope * direction)
         size = jnp.abs(state.value)
         floor = jnp.maximum(eps**1.5 * state.recent, eps**2 * jnp.minimum(1.0, state.largest))
         tolerance = jnp.maximum(ftol * size, floor)
@@ -230,21 +246,25 @@ class DescentMethod:
         still = (slope == 0).all()
         tried = jnp.isfinite(state.mark) & ~gained
         done = still | (tried & (negligible | failed))
-        close = negligible | (failed & state.learnt & nearly)
-        restart = (negligible | failed) & ~tried
+        # A value that small is at the rounding of a minimum of zero, whatever has been learnt.
+        close = negligible | (failed & ((state.learnt & nearly) | (size <= least)))
+        restart = again & (negligible | failed) & ~tried
         state = state._replace(
-            memory=_tree.where(restart, self.nothing_learnt(state.params), state.memory),
+            memory=lax.cond(
+                restart, lambda: self.nothing_learnt(state.params), lambda: state.memory
+            ),
             learnt=state.learnt & ~restart,
             mark=jnp.where(restart, state.value, state.mark),
             idle=jnp.where(restart, 0, state.idle),
             close=jnp.where(restart, close, state.close | still),
         )
-        return state, done
+        return state, jnp.where(restart, -slope, direction), done
 
-    def _set_out(self, problem: ObjectiveProblem, state: DescentState) -> DescentState:
-        """A new direction, and the first trial along it."""
+    def _set_out(
+        self, problem: ObjectiveProblem, state: DescentState, direction: Array
+    ) -> DescentState:
+        """The state at the start of a line, with the first trial along it."""
         steepest = -jnp.where(state.free, state.gradient, 0.0)
-        direction = self.downhill(state.memory, -steepest, state.free)
         direction = _kept_inside(problem.bounds, state.params, direction)
         slope = jnp.sum(state.gradient * direction)
         descends = slope < 0
@@ -283,6 +303,12 @@ class DescentMethod:
     def optimality(self, problem: ObjectiveProblem, params: Array) -> Array:
         """Projected gradient, (n,)."""
         return problem.optimality(params)
+
+
+def _chosen(condition: Array, one: DescentState, other: DescentState, memory: Any) -> DescentState:
+    """One state or the other, with this memory: choosing between two would pass over both."""
+    chosen = _tree.where(condition, one._replace(memory=None), other._replace(memory=None))
+    return chosen._replace(memory=memory)
 
 
 def _next_length(search: Search, start: Array) -> Array:

@@ -31,14 +31,19 @@ class Problem:
         return len(self.start)
 
     def start_times(self, factor: float) -> tuple[float, ...]:
-        """The standard start times `factor`, or `factor` everywhere if the start is the origin.
+        """The standard start `times` the factor."""
+        return times(self.start, factor)
 
-        So do the drivers of Moré, Garbow and Hillstrom (1981), who use the factors 1, 10 and 100;
-        for the factor 1 the origin stays.
-        """
-        if factor != 1 and not any(self.start):
-            return (float(factor),) * self.num_variables
-        return tuple(factor * x for x in self.start)
+
+def times(start: tuple[float, ...], factor: float) -> tuple[float, ...]:
+    """A start times `factor`, or `factor` everywhere if the start is the origin.
+
+    So do the drivers of Moré, Garbow and Hillstrom (1981), who use the factors 1, 10 and 100; for
+    the factor 1 the origin stays.
+    """
+    if factor != 1 and not any(start):
+        return (float(factor),) * len(start)
+    return tuple(factor * x for x in start)
 
 
 def least_squares(

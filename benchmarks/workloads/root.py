@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks import judging, peers
 from benchmarks.judging import Prepare, Reached
 from benchmarks.problems import roots
+from benchmarks.problems.problem import times
 from benchmarks.report import Report, Table
 from benchmarks.workloads import basins, solvers
 from benchmarks.workloads.collect import from_peers
@@ -76,18 +77,12 @@ def systems(
     records = []
     for system in roots.SYSTEMS[:: options["every"]]:
         jax.clear_caches()
-        start = np.array(system.start)
         many = [
-            Case(system.name, f"×{factor:g}", (multiple(start, factor),))
+            Case(system.name, f"×{factor:g}", (np.array(times(system.start, factor)),))
             for factor in options["factors"]
         ]
         records += run_cases(system.residual, many, ways, options["tolerance"])
     add_scores(report, "systems", records)
-
-
-def multiple(start: np.ndarray, factor: float) -> np.ndarray:
-    """As for the minimisation problems: the origin becomes its factor."""
-    return np.full_like(start, factor) if factor != 1 and not start.any() else factor * start
 
 
 def brackets(

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from mvopt._types import Array, Status
-from mvopt.families.equations import AUTO, RootProblem, tolerance
+from mvopt.families.equations import RootProblem
+from mvopt.families.stopping import AUTO, tolerance
 
 # At a pole or a jump |f| does not fall below this share of what it was at the ends.
 _FALLEN = 0.1

@@ -52,10 +52,9 @@ def _twice_differentiable(problem: ObjectiveProblem, params: Array) -> bool:
 
 def _decrement(model: DenseModel) -> tuple[Array, Array]:
     """½ gᵀH⁻¹g over the free parameters by Cholesky, and whether H is safely positive definite."""
-    scale = jnp.where(model.scale > 0, model.scale, 1.0)
-    both = model.free[:, None] & model.free[None, :]
-    matrix = jnp.where(both, model.hessian / (scale[:, None] * scale), 0.0)
+    slope, matrix = model.scaled()
+    matrix = jnp.where(model.free[:, None] & model.free[None, :], matrix, 0.0)
     factor, pivot = cholesky(matrix + jnp.diag(jnp.where(model.free, 0.0, 1.0)))
-    slope = jnp.where(model.free, model.gradient / scale, 0.0)
+    slope = jnp.where(model.free, slope, 0.0)
     definite = pivot > 100 * jnp.finfo(slope.dtype).eps
     return 0.5 * jnp.sum(solve_lower(factor, slope) ** 2), definite

@@ -20,11 +20,10 @@ from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families import stopping
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
 
-# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
-AUTO = float("nan")
 _DECREASE = 1e-4  # share of the predicted decrease that is sufficient (Nocedal and Wright 2006)
 _EXPANSION = 10.0  # largest factor between one trial and the next
 _MAX_TRIALS = 40  # of one search: enough to halve an interval down to rounding
@@ -68,8 +67,7 @@ class DescentState(NamedTuple):
     @property
     def optimality(self) -> Array:
         """Largest entry of the projected gradient, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.where(self.free, jnp.abs(self.gradient), 0.0))
-        return jnp.where(jnp.isinf(self.value), jnp.nan, largest)
+        return stopping.largest_slope(self.value, self.gradient, self.free)
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class DescentMethod:
     the values of late, or below eps² times the smaller of one and the largest value.
     """
 
-    ftol: float | Array = AUTO
+    ftol: float | Array = stopping.AUTO
 
     # Share of the first slope to which a step must flatten it, and whether on both sides.
     flatness = 0.9
@@ -210,8 +208,8 @@ class DescentMethod:
             lambda: self.learn(state.memory, step, change, gradient),
             lambda: state.memory,
         )
-        size = jnp.abs(value)
-        gained = state.value - value > 4 * eps * size
+        gained = state.value - value > 4 * eps * jnp.abs(value)
+        largest, recent = stopping.sizes_with(state.largest, state.recent, value)
         moved = state._replace(
             idle=jnp.where(gained, 0, state.idle + 1),
             params=state.trial,
@@ -219,8 +217,8 @@ class DescentMethod:
             gradient=gradient,
             free=box.free(problem.bounds, state.trial, gradient),
             learnt=state.learnt | useful,
-            largest=jnp.maximum(state.largest, size),
-            recent=jnp.maximum(state.recent / 2, size),
+            largest=largest,
+            recent=recent,
         )
         return _chosen(accept, moved, state, memory)
 
@@ -231,30 +229,28 @@ class DescentMethod:
 
         Returns the state, the direction to go, and whether all is done.
         """
-        eps = jnp.finfo(state.value.dtype).eps
-        ftol = jnp.where(jnp.isnan(self.ftol), eps, self.ftol).astype(state.value.dtype)
+        value, largest, recent = state.value, state.largest, state.recent
+        ftol = stopping.tolerance(self.ftol, jnp.finfo(value.dtype).eps, value.dtype)
         slope = jnp.where(state.free, state.gradient, 0.0)
         direction = self.downhill(state.memory, slope, state.free)
         decrement = -0.5 * jnp.sum(slope * direction)
-        size = jnp.abs(state.value)
-        floor = jnp.maximum(eps**1.5 * state.recent, eps**2 * jnp.minimum(1.0, state.largest))
-        tolerance = jnp.maximum(ftol * size, floor)
-        negligible = state.learnt & (decrement <= tolerance)
-        least = 1e4 * eps**2 * jnp.minimum(1.0, state.largest)
-        nearly = decrement <= jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent) + least
-        gained = state.mark - state.value > 10 * tolerance
+        least = stopping.negligible(ftol, value, largest, recent)
+        negligible = state.learnt & (decrement <= least)
+        nearly = decrement <= stopping.nearly_negligible(value, largest, recent)
+        gained = state.mark - value > 10 * least
         still = (slope == 0).all()
         tried = jnp.isfinite(state.mark) & ~gained
         done = still | (tried & (negligible | failed))
-        # A value that small is at the rounding of a minimum of zero, whatever has been learnt.
-        close = negligible | (failed & ((state.learnt & nearly) | (size <= least)))
+        # At the rounding of a minimum of zero it does not matter what has been learnt.
+        zero = jnp.abs(value) <= stopping.rounding_of_zero(largest)
+        close = negligible | (failed & ((state.learnt & nearly) | zero))
         restart = again & (negligible | failed) & ~tried
         state = state._replace(
             memory=lax.cond(
                 restart, lambda: self.nothing_learnt(state.params), lambda: state.memory
             ),
             learnt=state.learnt & ~restart,
-            mark=jnp.where(restart, state.value, state.mark),
+            mark=jnp.where(restart, value, state.mark),
             idle=jnp.where(restart, 0, state.idle),
             close=jnp.where(restart, close, state.close | still),
         )
@@ -291,8 +287,7 @@ class DescentMethod:
     def _status(self, state: DescentState, done: Array, undefined: Array) -> Array:
         good = jnp.where(state.close, Status.CONVERGED, Status.STALLED)
         status = jnp.where(done, good, Status.RUNNING)
-        bottomless = state.value < -(jnp.finfo(state.value.dtype).max ** 0.5)
-        status = jnp.where(bottomless, Status.UNBOUNDED, status)
+        status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, status)
         return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)
 
     def status(self, problem: ObjectiveProblem, state: DescentState) -> Array:
@@ -354,8 +349,4 @@ def _first_length(params: Array, value: Array, direction: Array) -> Array:
 
 def _kept_inside(bounds: box.Bounds, params: Array, direction: Array) -> Array:
     """The direction without the components that a bound stops at once."""
-    if bounds is None:
-        return direction
-    lower, upper = bounds
-    stopped = ((params <= lower) & (direction < 0)) | ((params >= upper) & (direction > 0))
-    return jnp.where(stopped, 0.0, direction)
+    return jnp.where(box.free(bounds, params, -direction), direction, 0.0)

@@ -1,7 +1,7 @@
 """A system of equations to be solved: what the methods for it share."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,6 @@ from mvopt.iteration import box
 from mvopt.linalg.qr import HIGHEST, back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
 
-# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
-AUTO = float("nan")
 # Up to this order a pivoted QR over lanes, above it the library's LU, which is a call per matrix.
 _LIBRARY_ORDER = 16
 # Of GMRES, of 20 products each; of CG products.
@@ -60,9 +58,15 @@ def residual_and_jacobian(problem: RootProblem, params: Array) -> tuple[Array, A
     return jax.vmap(column, out_axes=(None, 1))(basis)
 
 
-def tolerance(chosen: float | Array, automatic: Any, dtype: Any) -> Array:
-    """`chosen`, or where it is NaN `automatic`."""
-    return jnp.where(jnp.isnan(chosen), automatic, chosen).astype(dtype)
+def half_square(residual: Array) -> Array:
+    """Half the sum of squares, ()."""
+    return 0.5 * jnp.sum(residual * residual)
+
+
+def largest_entry(residual: Array) -> Array:
+    """Largest |f_i|, (); NaN before the first evaluation."""
+    largest = jnp.max(jnp.abs(residual))
+    return jnp.where(jnp.isinf(largest), jnp.nan, largest)
 
 
 def moved(point: Array, step: Array) -> Array:

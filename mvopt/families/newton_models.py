@@ -100,11 +100,14 @@ class DenseModel(NamedTuple):
         """D, one where no curvature has been seen yet."""
         return jnp.where(self.scale > 0, self.scale, 1.0)
 
+    def scaled(self) -> tuple[Array, Array]:
+        """D⁻¹ g (n,) and D⁻¹ H D⁻¹ (n, n)."""
+        scale = self.positive_scale()
+        return self.gradient / scale, self.hessian / (scale[:, None] * scale)
+
     def move(self, problem: ObjectiveProblem, radius: Array) -> Move:
         """The step within the region and the bounds."""
-        scale = self.positive_scale()
-        slope = self.gradient / scale
-        matrix = self.hessian / (scale[:, None] * scale)
+        scale, (slope, matrix) = self.positive_scale(), self.scaled()
         # What the rounding of the params leaves uncertain of the slope.
         rounding = jnp.finfo(slope.dtype).eps * jnp.abs(scale * self.params)
         unsure = _norm(jnp.dot(jnp.abs(matrix), rounding, precision=HIGHEST))
@@ -170,10 +173,7 @@ class _Box(NamedTuple):
 
     def _cut(self, step: Array) -> tuple[Array, Array]:
         """The step cut off at the bounds, entry by entry, and which entries were cut."""
-        trial = self.params + step / self.scale
-        nearest = box.clip(self.bounds, trial)
-        hit = nearest != trial
-        return jnp.where(hit, (nearest - self.params) * self.scale, step), hit
+        return box.cut(self.bounds, self.params, self.scale, step)
 
 
 def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure: Array) -> Move:

@@ -16,6 +16,7 @@ import optax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families import stopping
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
 
@@ -45,8 +46,7 @@ class OptaxState(NamedTuple):
     @property
     def optimality(self) -> Array:
         """Largest entry of the projected gradient, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.where(self.free, jnp.abs(self.gradient), 0.0))
-        return jnp.where(jnp.isinf(self.value), jnp.nan, largest)
+        return stopping.largest_slope(self.value, self.gradient, self.free)
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,7 @@ class OptaxDescent:
         status = jnp.where(finite & converged, Status.CONVERGED, status)
         if problem.drawn is not None:  # one sample says neither that all is done nor that it stalls
             status = jnp.full_like(status, Status.RUNNING)
-        bottomless = state.value < -(jnp.finfo(value.dtype).max ** 0.5)
-        status = jnp.where(bottomless, Status.UNBOUNDED, status)
+        status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, status)
         status = jnp.where(first & ~finite, Status.NONFINITE, status)
         return state._replace(steps=state.steps + 1, idle=idle, status=status.astype(jnp.int32))
 
@@ -112,8 +111,7 @@ class OptaxDescent:
         self, problem: ObjectiveProblem, state: OptaxState, value: Array, gradient: Array
     ) -> tuple[OptaxState, Array]:
         """The state at the trial, and whether the decrease still to come is negligible there."""
-        eps = jnp.finfo(value.dtype).eps
-        params, size = state.trial, jnp.abs(value)
+        params = state.trial
         trial, memory = self._updated(problem, state, value, gradient)
         free = box.free(problem.bounds, params, gradient)
         step = params - state.params
@@ -121,11 +119,11 @@ class OptaxDescent:
         convex = jnp.isfinite(state.value) & (curvature > 0)
         length = jnp.sum(step**2) / jnp.where(convex, curvature, 1.0)
         longest = jnp.where(convex, jnp.maximum(length, _KEPT_LENGTH * state.longest), 0.0)
-        largest, recent = jnp.maximum(state.largest, size), jnp.maximum(state.recent / 2, size)
-        floor = jnp.maximum(eps**1.5 * recent, eps**2 * jnp.minimum(1.0, largest))
-        ftol = jnp.where(jnp.isnan(self.ftol), 10 * eps, self.ftol).astype(value.dtype)
+        largest, recent = stopping.sizes_with(state.largest, state.recent, value)
+        ftol = stopping.tolerance(self.ftol, 10 * jnp.finfo(value.dtype).eps, value.dtype)
+        least = stopping.negligible(ftol, value, largest, recent)
         square = jnp.sum(jnp.where(free, gradient, 0.0) ** 2)
-        negligible = convex & (0.5 * longest * square <= jnp.maximum(ftol * size, floor))
+        negligible = convex & (0.5 * longest * square <= least)
         state = state._replace(
             params=params,
             value=value,

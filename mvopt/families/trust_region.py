@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families import stopping
 from mvopt.families.damped import normal_solve
 from mvopt.families.linearization import (
     LeastSquaresProblem,
@@ -22,10 +23,9 @@ from mvopt.families.linearization import (
     residual_and_jacobian,
     unevaluated,
 )
+from mvopt.iteration import box
 from mvopt.linalg.qr import HIGHEST
 
-# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
-AUTO = float("nan")
 # Trials in a row that may fail to bring the gradient down where the cost no longer tells.
 _BLIND_TRIALS = 3
 
@@ -57,8 +57,7 @@ class TrustRegionState(NamedTuple):
     @property
     def optimality(self) -> Array:
         """Largest entry of the projected gradient there, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.where(self.model.free, jnp.abs(self.model.gradient), 0.0))
-        return jnp.where(jnp.isinf(self.model.cost), jnp.nan, largest)
+        return stopping.largest_slope(self.value, self.model.gradient, self.model.free)
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ class TrustRegionMethod:
     radius: first Δ as a multiple of ‖D x‖ at the start.
     """
 
-    gtol: float | Array = AUTO
-    xtol: float | Array = AUTO
+    gtol: float | Array = stopping.AUTO
+    xtol: float | Array = stopping.AUTO
     radius: float | Array = 1.0
 
     def subproblem(
@@ -177,8 +176,8 @@ class TrustRegionMethod:
 
     def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
         eps = jnp.finfo(trial.dtype).eps
-        gtol = jnp.where(jnp.isnan(self.gtol), 10 * eps ** (2 / 3), self.gtol).astype(trial.dtype)
-        xtol = jnp.where(jnp.isnan(self.xtol), eps, self.xtol).astype(trial.dtype)
+        gtol = stopping.tolerance(self.gtol, 10 * eps ** (2 / 3), trial.dtype)
+        xtol = stopping.tolerance(self.xtol, eps, trial.dtype)
         offset, size = model.offset(), model.size()
         converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)
         # What a step could still gain, ½‖P r‖², is lost in the rounding of the cost.
@@ -214,7 +213,7 @@ def _bounded_step(
     """
     if problem.bounds is None:
         return step
-    inside, hit = _clipped(problem, model, step)
+    inside, hit = box.cut(problem.bounds, model.params, model.lengths, step)
     gram, slope = model.gram(), model.slope()
     for _ in range(2):
         held = hit | ~model.free
@@ -223,17 +222,7 @@ def _bounded_step(
         matrix, pull = jnp.where(moving, gram, 0.0), jnp.where(held, 0.0, pull)
         solved, _ = normal_solve(matrix, pull, ~held, penalty, jnp.ones_like(step))
         step = jnp.where(hit.any(), jnp.where(held, inside, solved), step)
-        inside, new = _clipped(problem, model, step)
+        inside, new = box.cut(problem.bounds, model.params, model.lengths, step)
         hit = hit | new
     length = jnp.sqrt(jnp.sum((scale * inside) ** 2))
     return inside * jnp.minimum(1.0, radius / jnp.where(length > 0, length, 1.0))
-
-
-def _clipped(
-    problem: LeastSquaresProblem, model: Linearization, step: Array
-) -> tuple[Array, Array]:
-    """The scaled step cut off at the box, entry by entry, and which entries were cut."""
-    trial = model.params + step / model.lengths
-    nearest = problem.clip(trial)
-    hit = nearest != trial
-    return jnp.where(hit, (nearest - model.params) * model.lengths, step), hit

@@ -28,6 +28,14 @@ def free(bounds: Bounds, params: Array, gradient: Array) -> Array:
     return ~(below | above | (lower >= upper))
 
 
+def cut(bounds: Bounds, params: Array, scale: Array, step: Array) -> tuple[Array, Array]:
+    """A step of scale·params cut off at the box, entry by entry, and which entries were cut."""
+    trial = params + step / scale
+    nearest = clip(bounds, trial)
+    hit = nearest != trial
+    return jnp.where(hit, (nearest - params) * scale, step), hit
+
+
 def projected_gradient(bounds: Bounds, params: Array, gradient: Array) -> Array:
     """Gradient where the params are free, distance to the bound where they are not; (n,)."""
     if bounds is None:

@@ -68,7 +68,7 @@ def solve(
         def confirmed(item: Any) -> Array:
             row, params, status = item
             problem = problem_of(row, shared)
-            return confirm_status(partial(confirm, problem, params), status)
+            return _confirmed(partial(confirm, problem, params), status)
 
         rows = (data, outcome.params, outcome.status)
         return outcome._replace(status=in_chunks(confirmed, rows, lanes))
@@ -89,7 +89,7 @@ def solve(
     return run(solver, starts, data, shared, max_steps, count, states)
 
 
-def confirm_status(confirm: Callable[[], Array], status: Array) -> Array:
+def _confirmed(confirm: Callable[[], Array], status: Array) -> Array:
     """STALLED instead of CONVERGED where `confirm()` is False; it is asked nowhere else."""
     converged = status == Status.CONVERGED
     refused = lax.cond(converged, lambda: ~confirm(), lambda: jnp.zeros((), bool))

@@ -21,14 +21,15 @@ from jax import lax
 from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.families.equations import (
-    AUTO,
     RootProblem,
+    half_square,
     inverse_of,
+    largest_entry,
     moved,
     residual_and_jacobian,
     share_of_terms,
-    tolerance,
 )
+from mvopt.families.stopping import AUTO, tolerance
 from mvopt.linalg.qr import HIGHEST
 
 # Above this many unknowns no matrix is kept: an update of 500² entries costs as much as most f.
@@ -65,13 +66,12 @@ class BroydenState(NamedTuple):
     @property
     def value(self) -> Array:
         """Half the sum of squares of f, ()."""
-        return 0.5 * jnp.sum(self.residual * self.residual)
+        return half_square(self.residual)
 
     @property
     def optimality(self) -> Array:
         """Largest |f_i|, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.abs(self.residual))
-        return jnp.where(jnp.isinf(largest), jnp.nan, largest)
+        return largest_entry(self.residual)
 
 
 class Evaluation(NamedTuple):

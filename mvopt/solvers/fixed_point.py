@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array, Status
-from mvopt.families.equations import AUTO, RootProblem, share_of_terms, tolerance
+from mvopt.families.equations import RootProblem, half_square, largest_entry, share_of_terms
+from mvopt.families.stopping import AUTO, tolerance
 from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
 
@@ -45,13 +46,12 @@ class FixedPointState(NamedTuple):
     @property
     def value(self) -> Array:
         """Half the sum of squares of f, ()."""
-        return 0.5 * jnp.sum(self.residual * self.residual)
+        return half_square(self.residual)
 
     @property
     def optimality(self) -> Array:
         """Largest |f_i|, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.abs(self.residual))
-        return jnp.where(jnp.isinf(largest), jnp.nan, largest)
+        return largest_entry(self.residual)
 
 
 @jax.tree_util.register_dataclass

@@ -11,7 +11,8 @@ import numpy as np
 import optax
 
 from mvopt._types import Array
-from mvopt.families.descent import AUTO, DescentMethod, DescentState
+from mvopt.families import stopping
+from mvopt.families.descent import DescentMethod, DescentState
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.families.optax_descent import OptaxDescent, OptaxState
 
@@ -66,7 +67,7 @@ class GradientDescent:
     optimizer: Any = None
     momentum: float | Array | None = None
     nesterov: bool = False
-    ftol: float | Array = AUTO
+    ftol: float | Array = stopping.AUTO
     unravel: Callable[[Array], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -17,11 +17,10 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families import stopping
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
 
-# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
-AUTO = float("nan")
 # What the trial is: a vertex of a new simplex, or a point on the line through worst and centroid.
 _FILL, _REFLECT, _EXPAND, _OUTSIDE, _INSIDE = range(5)
 
@@ -70,7 +69,7 @@ class NelderMead:
     as where the function jumps. `Solution.optimality` is NaN.
     """
 
-    ftol: float | Array = AUTO
+    ftol: float | Array = stopping.AUTO
     size: float | Array = 0.05
 
     def blank(self, params: Array) -> SimplexState:
@@ -125,15 +124,14 @@ class NelderMead:
         ready = jnp.where(filling, full, settled)
         state = _tree.where(filling, filled, other)
         state = _tree.where(ready, self._next(problem, state), state)
-        bottomless = state.value < -(jnp.finfo(value.dtype).max ** 0.5)
-        status = jnp.where(bottomless, Status.UNBOUNDED, state.status)
+        status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, state.status)
         status = jnp.where(missing, Status.NONFINITE, status)
         return state._replace(status=status.astype(jnp.int32))
 
     def _next(self, problem: ObjectiveProblem, state: SimplexState) -> SimplexState:
         """A reflection, or a new simplex where this one has collapsed, or the end."""
         eps = jnp.finfo(state.mark.dtype).eps
-        ftol = jnp.where(jnp.isnan(self.ftol), 10 * eps, self.ftol).astype(state.mark.dtype)
+        ftol = stopping.tolerance(self.ftol, 10 * eps, state.mark.dtype)
         best, value = state.params, state.value
         tolerance = jnp.maximum(ftol * jnp.abs(value), eps**2 * jnp.minimum(1.0, state.largest))
         spread = jnp.max(state.values) - value

@@ -21,17 +21,18 @@ import jax.numpy as jnp
 from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.families.equations import (
-    AUTO,
     Correction,
     RootProblem,
     dense_correction,
+    half_square,
     krylov_correction,
+    largest_entry,
     moved,
     residual_and_jacobian,
-    tolerance,
     vanished,
 )
 from mvopt.families.scalar_newton import scalar_blank, scalar_init, scalar_step, value_and_slope
+from mvopt.families.stopping import AUTO, tolerance
 
 # A full Newton step must reduce the residual by this share of what it promises (Armijo's rule).
 _SUFFICIENT = 1e-4
@@ -68,13 +69,12 @@ class NewtonState(NamedTuple):
     @property
     def value(self) -> Array:
         """Half the sum of squares of f, ()."""
-        return 0.5 * jnp.sum(self.residual * self.residual)
+        return half_square(self.residual)
 
     @property
     def optimality(self) -> Array:
         """Largest |f_i|, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.abs(self.residual))
-        return jnp.where(jnp.isinf(largest), jnp.nan, largest)
+        return largest_entry(self.residual)
 
 
 @jax.tree_util.register_dataclass

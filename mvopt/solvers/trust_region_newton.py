@@ -15,12 +15,11 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.families import stopping
 from mvopt.families.newton_models import DENSE_LIMIT, DenseModel, Move, ProductModel
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
 
-# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
-AUTO = float("nan")
 # Trials in a row that may fail to bring the gradient down where the value no longer tells.
 _BLIND_TRIALS = 3
 
@@ -52,8 +51,7 @@ class NewtonState(NamedTuple):
     @property
     def optimality(self) -> Array:
         """Largest entry of the projected gradient there, (); NaN before the first evaluation."""
-        largest = jnp.max(jnp.where(self.model.free, jnp.abs(self.model.gradient), 0.0))
-        return jnp.where(jnp.isinf(self.model.value), jnp.nan, largest)
+        return stopping.largest_slope(self.value, self.model.gradient, self.model.free)
 
 
 @jax.tree_util.register_dataclass
@@ -69,7 +67,7 @@ class TrustRegionNewton:
     to 200 parameters.
     """
 
-    ftol: float | Array = AUTO
+    ftol: float | Array = stopping.AUTO
     radius: float | Array = 1.0
     hessian: str = field(default="auto", metadata={"static": True})
 
@@ -132,7 +130,7 @@ class TrustRegionNewton:
         radius = jnp.where(first, self._first_radius(model), self._radius(state, ratio))
         move = model.move(problem, radius)
         trial = box.clip(problem.bounds, model.params + move.step)
-        size = jnp.abs(model.value)
+        largest, recent = stopping.sizes_with(state.largest, state.recent, model.value)
         state = NewtonState(
             model=model,
             trial=trial,
@@ -140,8 +138,8 @@ class TrustRegionNewton:
             length=move.length,
             radius=radius,
             binding=move.binding,
-            largest=jnp.where(accept, jnp.maximum(state.largest, size), state.largest),
-            recent=jnp.where(accept, jnp.maximum(state.recent / 2, size), state.recent),
+            largest=jnp.where(accept, largest, state.largest),
+            recent=jnp.where(accept, recent, state.recent),
             rejections=rejections,
             status=state.status,
         )
@@ -163,20 +161,16 @@ class TrustRegionNewton:
 
     def _status(self, state: NewtonState, move: Move, undefined: Array, blocked: Array) -> Array:
         eps = jnp.finfo(state.trial.dtype).eps
-        ftol = jnp.where(jnp.isnan(self.ftol), 10 * eps, self.ftol).astype(state.trial.dtype)
-        size, params = jnp.abs(state.value), state.params
-        floor = jnp.maximum(eps**1.5 * state.recent, eps**2 * jnp.minimum(1.0, state.largest))
-        converged = move.convex & (move.decrement <= jnp.maximum(ftol * size, floor))
-        least = 1e4 * eps**2 * jnp.minimum(1.0, state.largest)
-        negligible = jnp.maximum(8 * eps**0.5 * size, 100 * eps * state.recent) + least
-        nearly = move.nearly_convex & (move.decrement <= negligible)
+        ftol = stopping.tolerance(self.ftol, 10 * eps, state.trial.dtype)
+        params, sizes = state.params, (state.value, state.largest, state.recent)
+        converged = move.convex & (move.decrement <= stopping.negligible(ftol, *sizes))
+        nearly = move.nearly_convex & (move.decrement <= stopping.nearly_negligible(*sizes))
         unmoved = jnp.all(jnp.abs(state.trial - params) <= eps * jnp.abs(params))
         stopped = blocked | unmoved
         done = ~move.flat & (converged | (stopped & nearly))
         status = jnp.where(stopped | move.flat, Status.STALLED, Status.RUNNING)
         status = jnp.where(done, Status.CONVERGED, status)
-        bottomless = state.value < -(jnp.finfo(state.trial.dtype).max ** 0.5)
-        status = jnp.where(bottomless, Status.UNBOUNDED, status)
+        status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, status)
         return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)
 
     def status(self, problem: ObjectiveProblem, state: NewtonState) -> Array:

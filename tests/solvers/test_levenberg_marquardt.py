@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.problems import nist
 from mvopt import LevenbergMarquardt, Status, least_squares
-from mvopt.families.trust_region import AUTO
+from mvopt.families.stopping import AUTO
 
 HARD = ["MGH10", "BoxBOD", "MGH17", "Eckerle4", "Bennett5", "Lanczos3", "Nelson", "Hahn1"]
 RESIDUALS = {

@@ -1,0 +1,55 @@
+"""When to stop: tolerances from the dtype, and how small a decrease of a value counts as none.
+
+A value is measured by its own size, and where it tends to zero by the sizes that it had: `largest`
+of all points, and `recent`, which is halved with each step but never below that at the point.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from mvopt._types import Array
+
+# A tolerance chosen from the dtype. A number, so that another tolerance compiles nothing anew.
+AUTO = float("nan")
+
+
+def tolerance(chosen: float | Array, automatic: Any, dtype: Any) -> Array:
+    """`chosen`, or where it is NaN `automatic`."""
+    return jnp.where(jnp.isnan(chosen), automatic, chosen).astype(dtype)
+
+
+def sizes_with(largest: Array, recent: Array, value: Array) -> tuple[Array, Array]:
+    """`largest` and `recent` after a step to a point of this value."""
+    size = jnp.abs(value)
+    return jnp.maximum(largest, size), jnp.maximum(recent / 2, size)
+
+
+def negligible(ftol: Array, value: Array, largest: Array, recent: Array) -> Array:
+    """A decrease, (), below which a method that still expects one has converged."""
+    eps = jnp.finfo(value.dtype).eps
+    floor = jnp.maximum(eps**1.5 * recent, eps**2 * jnp.minimum(1.0, largest))
+    return jnp.maximum(ftol * jnp.abs(value), floor)
+
+
+def nearly_negligible(value: Array, largest: Array, recent: Array) -> Array:
+    """A decrease, (), that is too small to be found where every step has failed already."""
+    eps = jnp.finfo(value.dtype).eps
+    least = jnp.maximum(8 * eps**0.5 * jnp.abs(value), 100 * eps * recent)
+    return least + rounding_of_zero(largest)
+
+
+def rounding_of_zero(largest: Array) -> Array:
+    """What rounding leaves of a value, (), whose least is zero."""
+    return 1e4 * jnp.finfo(largest.dtype).eps ** 2 * jnp.minimum(1.0, largest)
+
+
+def bottomless(value: Array) -> Array:
+    """() bool: a value so low that there is no bound below."""
+    return value < -(jnp.finfo(value.dtype).max ** 0.5)
+
+
+def largest_slope(value: Array, gradient: Array, free: Array) -> Array:
+    """Largest entry of the projected gradient, (); NaN before the first evaluation."""
+    largest = jnp.max(jnp.where(free, jnp.abs(gradient), 0.0))
+    return jnp.where(jnp.isinf(value), jnp.nan, largest)

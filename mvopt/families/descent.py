@@ -86,11 +86,14 @@ class DescentMethod:
     two_sided = False
 
     def nothing_learnt(self, params: Array) -> Any:
-        """The memory at the start."""
+        """A memory of this shape; what is in it is never read."""
         raise NotImplementedError
 
-    def learn(self, memory: Any, step: Array, change: Array, gradient: Array) -> Any:
-        """The memory after a step over which the gradient changed by so much."""
+    def learn(self, memory: Any, fresh: Array, step: Array, change: Array, gradient: Array) -> Any:
+        """The memory after a step over which the gradient changed by so much.
+
+        fresh: () bool, what is in the memory is to be forgotten.
+        """
         raise NotImplementedError
 
     def downhill(self, memory: Any, gradient: Array, free: Array) -> Array:
@@ -122,8 +125,8 @@ class DescentMethod:
 
     def init(self, problem: ObjectiveProblem, params: Array, state: DescentState) -> DescentState:
         """State at the start, clipped into the bounds; the infinite value marks the first step."""
-        del state
-        return self.blank(box.clip(problem.bounds, params))
+        start = self.blank(box.clip(problem.bounds, params))
+        return start._replace(memory=state.memory)
 
     def evaluate(self, problem: ObjectiveProblem, state: DescentState) -> tuple[Array, Array]:
         """Value () and gradient (n,) at the trial."""
@@ -205,7 +208,7 @@ class DescentMethod:
         )
         memory = lax.cond(
             accept & useful,
-            lambda: self.learn(state.memory, step, change, gradient),
+            lambda: self.learn(state.memory, ~state.learnt, step, change, gradient),
             lambda: state.memory,
         )
         gained = state.value - value > 4 * eps * jnp.abs(value)
@@ -232,7 +235,8 @@ class DescentMethod:
         value, largest, recent = state.value, state.largest, state.recent
         ftol = stopping.tolerance(self.ftol, jnp.finfo(value.dtype).eps, value.dtype)
         slope = jnp.where(state.free, state.gradient, 0.0)
-        direction = self.downhill(state.memory, slope, state.free)
+        learnt = self.downhill(state.memory, slope, state.free)
+        direction = jnp.where(state.learnt, learnt, -slope)
         decrement = -0.5 * jnp.sum(slope * direction)
         least = stopping.negligible(ftol, value, largest, recent)
         negligible = state.learnt & (decrement <= least)
@@ -246,9 +250,6 @@ class DescentMethod:
         close = negligible | (failed & ((state.learnt & nearly) | zero))
         restart = again & (negligible | failed) & ~tried
         state = state._replace(
-            memory=lax.cond(
-                restart, lambda: self.nothing_learnt(state.params), lambda: state.memory
-            ),
             learnt=state.learnt & ~restart,
             mark=jnp.where(restart, value, state.mark),
             idle=jnp.where(restart, 0, state.idle),

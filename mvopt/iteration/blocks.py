@@ -8,6 +8,7 @@ would use one core (a loop over lanes is too small to be split), threads run one
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from typing import Any
 
 import jax
@@ -15,12 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt import _tree
+from mvopt._types import Array
 
 # Below this many problems a second thread costs more than it brings.
 _MIN_BLOCK = 1024
 _MAX_BLOCK = 65536
 # Working set that the lanes of one core may fill: a part of a usual second-level cache.
 _CACHE_BYTES = 400 * 1024
+_ALIGNMENT = 64  # bytes
 
 
 def bucket(size: int) -> int:
@@ -42,7 +45,7 @@ def lanes_for(bytes_per_problem: int, size: int | None) -> int:
         return 1
     if jax.default_backend() != "cpu":
         return min(1 << 17, bucket(size))
-    return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 16 * 16, 16, 16384))
+    return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 32 * 32, 32, 16384))
 
 
 def num_cores() -> int:
@@ -80,16 +83,33 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
             return jax.tree.map(lambda leaf: xp.asarray(leaf)[:count], function(rows, count))
 
     starts = range(0, size, length)
-    if workers == 1 or len(starts) == 1:
-        results = [run(start) for start in starts]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            results = list(pool.map(run, starts))
-    return jax.tree.map(lambda *leaves: jnp.asarray(_joined(xp, leaves)), *results)
+    if len(starts) == 1:
+        return jax.tree.map(jnp.asarray, run(0))
+    if not on_host:
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *map(run, starts))
+    with ThreadPoolExecutor(workers) as pool:
+        results = list(pool.map(run, starts))
+        return jax.tree.map(lambda *leaves: _joined(pool, leaves), *results)
 
 
-def _joined(xp: Any, leaves: tuple) -> Any:
-    return leaves[0] if len(leaves) == 1 else xp.concatenate(leaves)
+def _joined(pool: ThreadPoolExecutor, leaves: tuple) -> Array:
+    """The concatenation of NumPy arrays, written by all threads: the pages are new to each."""
+    ends = np.cumsum([len(leaf) for leaf in leaves])
+    whole = _aligned((int(ends[-1]), *leaves[0].shape[1:]), leaves[0].dtype)
+
+    def write(leaf: Any, end: int) -> None:
+        whole[end - len(leaf) : end] = leaf
+
+    list(pool.map(write, leaves, ends))
+    return jnp.asarray(whole)
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
+    """An empty NumPy array at an address that JAX needs no further copy for."""
+    size = prod(shape) * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _traced(tree: Any) -> bool:

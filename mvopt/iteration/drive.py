@@ -19,6 +19,7 @@ from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.iteration import flags
 from mvopt.iteration.lanes import over_lanes
 from mvopt.iteration.protocol import Solver
 
@@ -44,7 +45,6 @@ class _Lanes(NamedTuple):
 
 class _Carry(NamedTuple):
     lane: _Lanes
-    evaluation: Any  # what the solver knows of the trials, (..., lanes)
     taken: Array  # () int32, problems handed out so far
     results: Any  # rows of what is finished
     trace: Array | None
@@ -80,35 +80,26 @@ def drive(
     size = starts.shape[0]
     count = jnp.asarray(size if count is None else count, jnp.int32)
     queue = (data, starts, states)
+    method = _Method(solver, problem_of, max_steps)
+    trace = None
+    if options.trace:
+        trace = jnp.full((size, options.trace, starts.shape[1] + 1), jnp.nan, starts.dtype)
+    if size == lanes == 1:
+        return _drive_one(method, queue, trace, options)
 
-    def begin(row, state):
-        row, params, former = row
-        return solver.init(problem_of(row), params, state) if former is None else former
-
-    def evaluate(row, state):
-        return solver.evaluate(problem_of(row[0]), state)
-
-    def advance(row, state, evaluation, num_steps):
-        problem = problem_of(row[0])
-        state = solver.step(problem, state, evaluation)
-        status, num_steps = solver.status(problem, state), num_steps + 1
-        out_of_budget = (status == Status.RUNNING) & (num_steps >= max_steps)
-        status = jnp.where(out_of_budget, Status.MAX_STEPS, status)
-        return state, Outcome(state.params, state.value, state.optimality, status, num_steps)
-
-    def refill(lane: _Lanes, free: Array, taken: Array) -> _Lanes:
-        order = taken + jnp.cumsum(free, dtype=jnp.int32) - 1
+    def refill(lane: _Lanes, free: Array, taken: Array) -> tuple[_Lanes, Array]:
+        rank, number = flags.ranks(free)
+        order = taken + rank
         problem = jnp.where(free, jnp.where(order < count, order, size), lane.problem)
         # Gathering every lane's row again costs less than choosing between old and new ones.
         rows = _tree.take(queue, jnp.minimum(problem, size - 1))
-        state = over_lanes(begin)(_tree.to_lanes(rows), lane.state)
-        fresh = (state, jnp.zeros_like(problem))
-        return _Lanes(problem, rows, *_tree.where(free, fresh, (lane.state, lane.num_steps)))
+        fresh = (method.begin(rows, lane.state), jnp.zeros_like(problem))
+        kept = _tree.where(free, fresh, (lane.state, lane.num_steps))
+        return _Lanes(problem, rows, *kept), taken + number
 
     def body(carry: _Carry) -> _Carry:
-        lane, evaluation, taken, results, trace, iterations = carry
-        rows = _tree.to_lanes(lane.rows)
-        state, now = over_lanes(advance)(rows, lane.state, evaluation, lane.num_steps)
+        lane, taken, results, trace, iterations = carry
+        state, now = method.advance(lane.rows, lane.state, lane.num_steps)
         lane = lane._replace(state=state, num_steps=now.num_steps)
         if trace is not None:
             trace = _recorded(trace, lane.problem, now)
@@ -118,41 +109,93 @@ def drive(
         def store_and_refill():
             where = jnp.where(free & ~idle, lane.problem, size)
             stored = _tree.put_lanes(results, where, _packed(now, options.keep_state, state))
-            return refill(lane, free, taken), taken + jnp.sum(free, dtype=jnp.int32), stored
+            return *refill(lane, free, taken), stored
 
         lane, taken, results = lax.cond(
-            (free & ((taken < count) | ~idle)).any(),
+            flags.any_set(free & ((taken < count) | ~idle)),
             store_and_refill,
             lambda: (lane, taken, results),
         )
-        evaluation = over_lanes(evaluate)(_tree.to_lanes(lane.rows), lane.state)
-        return _Carry(lane, evaluation, taken, results, trace, iterations + 1)
+        return _Carry(lane, taken, results, trace, iterations + 1)
 
     def unfinished(carry: _Carry) -> Array:
-        return (carry.taken < count) | (carry.lane.problem < count).any()
+        return (carry.taken < count) | flags.any_set(carry.lane.problem < count)
 
     # All lanes are idle at first: the first round of the loop loads them.
-    row = jax.eval_shape(lambda: _tree.take(queue, 0))
-    one = jax.eval_shape(solver.blank, starts[0])
-    state = _blank(one, lanes)
+    blank = method.blank(starts[0])
     idle = jnp.full(lanes, size, jnp.int32)
     rows = _tree.take(queue, jnp.zeros(lanes, jnp.int32))
-    last = lax.while_loop(
-        unfinished,
-        body,
-        _Carry(
-            _Lanes(idle, rows, state, jnp.zeros_like(idle)),
-            _blank(jax.eval_shape(evaluate, row, one), lanes),
-            jnp.int32(0),
-            _no_results(starts, one if options.keep_state else None),
-            jnp.full((size, options.trace, starts.shape[1] + 1), jnp.nan, starts.dtype)
-            if options.trace
-            else None,
-            jnp.int32(0),
-        ),
-    )
+    lane = _Lanes(idle, rows, _spread(blank, lanes), jnp.zeros_like(idle))
+    results = _no_results(starts, blank if options.keep_state else None)
+    none = jnp.int32(0)
+    last = lax.while_loop(unfinished, body, _Carry(lane, none, results, trace, none))
     outcome = jax.vmap(_unpacked)(last.results)
     return outcome._replace(trace=last.trace), last.iterations - 1
+
+
+def _drive_one(
+    method: "_Method", queue: Any, trace: Array | None, options: Options
+) -> tuple[Outcome, Array]:
+    """A single problem: nothing to refill, and a state that may be large is not copied."""
+    blank = _spread(method.blank(queue[1][0]), 1)
+
+    def body(carry: Any) -> Any:
+        state, now, trace = carry
+        state, now = method.advance(queue, state, now.num_steps)
+        if trace is not None:
+            trace = _recorded(trace, jnp.zeros(1, jnp.int32), now)
+        return state, now, trace
+
+    none, unknown = jnp.zeros(1, jnp.int32), jnp.full(1, jnp.nan, queue[1].dtype)
+    now = Outcome(_tree.to_lanes(queue[1]), unknown, unknown, none, none)
+    running = lambda carry: carry[1].status[0] == Status.RUNNING
+    state, now, trace = lax.while_loop(running, body, (method.begin(queue, blank), now, trace))
+    rows = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), (now, state))
+    return rows[0]._replace(
+        state=rows[1] if options.keep_state else None, trace=trace
+    ), now.num_steps[0]
+
+
+class _Method(NamedTuple):
+    """A solver over lanes. The rows, (lanes, ...), are of data, start and former state."""
+
+    solver: Solver
+    problem_of: Callable[[Any], Any]
+    max_steps: Array | int
+
+    def blank(self, params: Array) -> Any:
+        """Shapes of the state of one problem."""
+        return jax.eval_shape(self.solver.blank, params)
+
+    def begin(self, rows: Any, states: Any) -> Any:
+        """States at the starts."""
+
+        def one(row, state):
+            row, params, former = row
+            return (
+                self.solver.init(self.problem_of(row), params, state) if former is None else former
+            )
+
+        return over_lanes(one)(_tree.to_lanes(rows), states)
+
+    def advance(self, rows: Any, states: Any, num_steps: Array) -> tuple[Any, Outcome]:
+        """One evaluation and one step of every lane: the states, and how they stand."""
+
+        def evaluate(row, state):
+            return self.solver.evaluate(self.problem_of(row[0]), state)
+
+        def step(row, state, evaluation, num_steps):
+            problem = self.problem_of(row[0])
+            state = self.solver.step(problem, state, evaluation)
+            status, num_steps = self.solver.status(problem, state), num_steps + 1
+            out_of_budget = (status == Status.RUNNING) & (num_steps >= self.max_steps)
+            status = jnp.where(out_of_budget, Status.MAX_STEPS, status)
+            return state, Outcome(state.params, state.value, state.optimality, status, num_steps)
+
+        rows = _tree.to_lanes(rows)
+        # Fused with what reads it, the function would be evaluated again for every reader.
+        evaluation = lax.optimization_barrier(over_lanes(evaluate)(rows, states))
+        return over_lanes(step)(rows, states, evaluation, num_steps)
 
 
 def _recorded(trace: Array, problem: Array, now: Outcome) -> Array:
@@ -184,5 +227,5 @@ def _unpacked(rows: Any) -> Outcome:
     return Outcome(reals[:-2], reals[-2], reals[-1], status, num_steps, state)
 
 
-def _blank(shapes: Any, lanes: int) -> Any:
+def _spread(shapes: Any, lanes: int) -> Any:
     return jax.tree.map(lambda leaf: jnp.zeros((*leaf.shape, lanes), leaf.dtype), shapes)

@@ -19,28 +19,26 @@ class BFGS(DescentMethod):
     by the first step (eq. 6.20).
     """
 
-    def nothing_learnt(self, params: Array) -> tuple[Array, Array]:
-        """Inverse Hessian (n, n), and whether it is only a multiple of the identity."""
-        return jnp.eye(params.size, dtype=params.dtype), jnp.ones((), bool)
+    def nothing_learnt(self, params: Array) -> Array:
+        """Inverse Hessian, (n, n)."""
+        return jnp.zeros((params.size, params.size), params.dtype)
 
     def learn(
-        self, memory: tuple[Array, Array], step: Array, change: Array, gradient: Array
-    ) -> tuple[Array, Array]:
+        self, memory: Array, fresh: Array, step: Array, change: Array, gradient: Array
+    ) -> Array:
         """The update of rank two by which the estimate maps the change to the step."""
         del gradient
-        inverse, blank = memory
         curvature = jnp.sum(step * change)
-        scale = jnp.where(blank, curvature / jnp.sum(change * change), 0.0)
-        identity = jnp.eye(step.size, dtype=bool)
-        inverse = jnp.where(blank, jnp.where(identity, scale, 0.0), inverse)
-        image = jnp.dot(inverse, change, precision=HIGHEST)
+        scale = curvature / jnp.sum(change * change)
+        image = jnp.where(fresh, scale * change, jnp.dot(memory, change, precision=HIGHEST))
+        multiple = jnp.where(jnp.eye(step.size, dtype=bool), scale, 0.0)
         rho = 1 / curvature
         weight = rho * (1 + rho * jnp.sum(change * image))
         cross = image[:, None] * step
-        updated = inverse + weight * (step[:, None] * step) - rho * (cross + cross.T)
-        return updated, jnp.zeros_like(blank)
+        update = weight * (step[:, None] * step) - rho * (cross + cross.T)
+        return jnp.where(fresh, multiple, memory) + update
 
-    def downhill(self, memory: tuple[Array, Array], gradient: Array, free: Array) -> Array:
+    def downhill(self, memory: Array, gradient: Array, free: Array) -> Array:
         """−H⁻¹ g over the free parameters."""
-        step = -jnp.dot(memory[0], gradient, precision=HIGHEST)
+        step = -jnp.dot(memory, gradient, precision=HIGHEST)
         return jnp.where(free, step, 0.0)

@@ -30,9 +30,11 @@ class SteepestDescent(DescentMethod):
         """The inverse curvature, ()."""
         return jnp.ones((), params.dtype)
 
-    def learn(self, memory: Array, step: Array, change: Array, gradient: Array) -> Array:
+    def learn(
+        self, memory: Array, fresh: Array, step: Array, change: Array, gradient: Array
+    ) -> Array:
         """The inverse curvature along the last step."""
-        del memory, gradient
+        del memory, fresh, gradient
         return jnp.sum(step * step) / jnp.sum(step * change)
 
     def downhill(self, memory: Array, gradient: Array, free: Array) -> Array:

@@ -38,12 +38,15 @@ class LBFGS(DescentMethod):
         empty = jnp.zeros((self.memory, params.size), params.dtype)
         return Pairs(empty, empty, jnp.ones((), params.dtype))
 
-    def learn(self, memory: Pairs, step: Array, change: Array, gradient: Array) -> Pairs:
+    def learn(
+        self, memory: Pairs, fresh: Array, step: Array, change: Array, gradient: Array
+    ) -> Pairs:
         """The newest pair in, the oldest out."""
         del gradient
+        steps, changes = (jnp.where(fresh, 0.0, m[1:]) for m in (memory.steps, memory.changes))
         return Pairs(
-            steps=jnp.concatenate([memory.steps[1:], step[None]]),
-            changes=jnp.concatenate([memory.changes[1:], change[None]]),
+            steps=jnp.concatenate([steps, step[None]]),
+            changes=jnp.concatenate([changes, change[None]]),
             scale=jnp.sum(step * change) / jnp.sum(change * change),
         )
 

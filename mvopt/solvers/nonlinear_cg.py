@@ -45,9 +45,11 @@ class NonlinearCG(DescentMethod):
         zero = jnp.zeros((), params.dtype)
         return LastStep(jnp.zeros_like(params), zero, jnp.ones_like(zero), zero)
 
-    def learn(self, memory: LastStep, step: Array, change: Array, gradient: Array) -> LastStep:
+    def learn(
+        self, memory: LastStep, fresh: Array, step: Array, change: Array, gradient: Array
+    ) -> LastStep:
         """The weight that the step has in the next direction."""
-        del memory
+        del memory, fresh
         curvature, square = jnp.sum(step * change), jnp.sum(step * step)
         along = jnp.sum(step * gradient)
         steepness = jnp.sum(change * change) / curvature

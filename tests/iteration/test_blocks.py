@@ -24,11 +24,11 @@ def test_a_bucket_is_its_own_bucket():
 def test_lanes_shrink_with_the_size_of_a_problem():
     assert lanes_for(100, 7) == lanes_for(100, 10**6) == 4096
     assert lanes_for(1, 7) == 16384
-    assert lanes_for(10**9, 100) == 16
+    assert lanes_for(10**9, 100) == 32
     assert lanes_for(100, None) == 1
     middle = lanes_for(8192, 100)
-    assert 16 < middle < 4096
-    assert middle % 16 == 0
+    assert 32 < middle < 4096
+    assert middle % 32 == 0
 
 
 @pytest.mark.parametrize("size", [1, 7, 3000, 70001])

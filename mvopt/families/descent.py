@@ -240,7 +240,7 @@ class DescentMethod:
         decrement = -0.5 * jnp.sum(slope * direction)
         least = stopping.negligible(ftol, value, largest, recent)
         negligible = state.learnt & (decrement <= least)
-        nearly = decrement <= stopping.nearly_negligible(value, largest, recent)
+        nearly = decrement <= stopping.nearly_negligible(value, largest)
         gained = state.mark - value > 10 * least
         still = (slope == 0).all()
         tried = jnp.isfinite(state.mark) & ~gained

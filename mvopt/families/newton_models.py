@@ -38,6 +38,7 @@ class Move(NamedTuple):
     convex: Array  # () bool: no direction of negative curvature beyond rounding
     nearly_convex: Array  # () bool: …beyond the square root of rounding
     flat: Array  # () bool: neither a slope nor a curvature
+    hidden: Array  # (), decrease along directions whose curvature is lost in rounding
 
 
 class DenseModel(NamedTuple):
@@ -194,6 +195,7 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     decrement = 0.5 * jnp.sum(along**2 / jnp.where(top > 0, jnp.abs(known), 1.0))
     flat = (top == 0) & (slope == 0).all()
     unknown = (jnp.abs(eigenvalues) < noise) & (jnp.abs(along) > 10 * unsure)
+    lost = (jnp.abs(eigenvalues) < 0.1 * noise).any() & ~flat
     lowest = jnp.min(eigenvalues)
     return Move(
         step=jnp.dot(vectors, step, precision=HIGHEST),
@@ -204,6 +206,7 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
         convex=lowest >= -noise,
         nearly_convex=lowest >= -(eps**0.5) * top,
         flat=flat,
+        hidden=jnp.where(lost, unsure**2 / (2 * noise), 0.0),
     )
 
 
@@ -319,6 +322,7 @@ class ProductModel(NamedTuple):
             convex=convex,
             nearly_convex=convex,
             flat=jnp.zeros((), bool),
+            hidden=jnp.zeros_like(predicted),
         )
         if problem.bounds is None:
             return move

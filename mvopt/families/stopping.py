@@ -1,7 +1,8 @@
 """When to stop: tolerances from the dtype, and how small a decrease of a value counts as none.
 
 A value is measured by its own size, and where it tends to zero by the sizes that it had: `largest`
-of all points, and `recent`, which is halved with each step but never below that at the point.
+of all points, and `recent`, which with each step is halved, or goes half the way in digits where
+the value falls faster, but never below that at the point.
 """
 
 from typing import Any
@@ -22,7 +23,11 @@ def tolerance(chosen: float | Array, automatic: Any, dtype: Any) -> Array:
 def sizes_with(largest: Array, recent: Array, value: Array) -> tuple[Array, Array]:
     """`largest` and `recent` after a step to a point of this value."""
     size = jnp.abs(value)
-    return jnp.maximum(largest, size), jnp.maximum(recent / 2, size)
+    # Halved alone, it lags so far behind a value that falls from 1e30 to 1e20 in two steps that
+    # the 1e20 seem nothing.
+    faster = jnp.where(size > 0, jnp.sqrt(recent) * jnp.sqrt(size), recent)
+    later = jnp.minimum(recent / 2, faster)
+    return jnp.maximum(largest, size), jnp.maximum(later, size)
 
 
 def negligible(ftol: Array, value: Array, largest: Array, recent: Array) -> Array:
@@ -32,11 +37,16 @@ def negligible(ftol: Array, value: Array, largest: Array, recent: Array) -> Arra
     return jnp.maximum(ftol * jnp.abs(value), floor)
 
 
-def nearly_negligible(value: Array, largest: Array, recent: Array) -> Array:
+def nearly_negligible(value: Array, largest: Array) -> Array:
     """A decrease, (), that is too small to be found where every step has failed already."""
     eps = jnp.finfo(value.dtype).eps
-    least = jnp.maximum(8 * eps**0.5 * jnp.abs(value), 100 * eps * recent)
-    return least + rounding_of_zero(largest)
+    return jnp.maximum(8 * eps**0.5 * jnp.abs(value), 100 * eps * jnp.minimum(1.0, largest))
+
+
+def immaterial(decrease: Array, value: Array, largest: Array) -> Array:
+    """() bool: whether it would not matter if rounding hid a decrease of this size."""
+    small = decrease <= 8 * jnp.finfo(value.dtype).eps ** 0.5 * jnp.abs(value)
+    return small | (jnp.abs(value) <= rounding_of_zero(largest))
 
 
 def rounding_of_zero(largest: Array) -> Array:

@@ -162,12 +162,17 @@ class TrustRegionNewton:
     def _status(self, state: NewtonState, move: Move, undefined: Array, blocked: Array) -> Array:
         eps = jnp.finfo(state.trial.dtype).eps
         ftol = stopping.tolerance(self.ftol, 10 * eps, state.trial.dtype)
-        params, sizes = state.params, (state.value, state.largest, state.recent)
-        converged = move.convex & (move.decrement <= stopping.negligible(ftol, *sizes))
-        nearly = move.nearly_convex & (move.decrement <= stopping.nearly_negligible(*sizes))
+        params, value, largest = state.params, state.value, state.largest
+        least = stopping.negligible(ftol, value, largest, state.recent)
+        converged = move.convex & (move.decrement <= least)
+        least = stopping.nearly_negligible(value, largest)
+        nearly = move.nearly_convex & (move.decrement <= least)
         unmoved = jnp.all(jnp.abs(state.trial - params) <= eps * jnp.abs(params))
-        stopped = blocked | unmoved
-        done = ~move.flat & (converged | (stopped & nearly))
+        sure = stopping.immaterial(move.hidden, value, largest)
+        # Rounding hides more than the little that the model promises: it could creep on for ever.
+        creeping = ~sure & (move.decrement <= 1e3 * eps * jnp.abs(value))
+        stopped = blocked | unmoved | creeping
+        done = ~move.flat & sure & (converged | (stopped & nearly))
         status = jnp.where(stopped | move.flat, Status.STALLED, Status.RUNNING)
         status = jnp.where(done, Status.CONVERGED, status)
         status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, status)

@@ -26,7 +26,7 @@ def test_lanes_shrink_with_the_size_of_a_problem():
     assert lanes_for(1, 7) == 16384
     assert lanes_for(10**9, 100) == 32
     assert lanes_for(100, None) == 1
-    middle = lanes_for(8192, 100)
+    middle = lanes_for(4096, 100)
     assert 32 < middle < 4096
     assert middle % 32 == 0
 

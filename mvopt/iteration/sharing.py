@@ -56,12 +56,16 @@ def count_readers(jaxpr: Any, inlined: Mapping[str, str]) -> dict[Any, float]:
             for atom, var in zip(equation.invars, inner.invars, strict=True):
                 add(atom, within.get(var, 0))
             continue
-        times = 1.0
-        if name in ("broadcast_in_dim", "slice"):
-            before, after = equation.invars[0].aval.size, equation.outvars[0].aval.size
-            times = after / max(before, 1)
+        result = equation.outvars[0].aval if equation.outvars else None
         for atom in equation.invars:
-            add(atom, times)
+            add(atom, _times_read(name, atom.aval, result))
     for atom in jaxpr.outvars:
         add(atom, 1)
     return counts
+
+
+def _times_read(name: str, operand: Any, result: Any) -> float:
+    """How many entries of the result each entry of an operand goes into."""
+    repeated = name in ("broadcast_in_dim", "slice") or getattr(operand, "shape", None) == ()
+    size = getattr(result, "size", None)
+    return size / max(operand.size, 1) if repeated and size is not None else 1

@@ -96,3 +96,19 @@ def test_products_with_the_hessian_reach_the_same_minimum_without_building_it():
     found = minimize(chain, np.zeros(n), solver=TrustRegionNewton())
     assert found.status == Status.CONVERGED
     assert found.optimality < 1e-5
+
+
+def test_a_valley_below_the_rounding_of_the_curvature_is_not_called_a_minimum():
+    # In float32 the smallest eigenvalue of Meyer's Hessian, 1e-7 of the largest, is noise.
+    problem = mgh.BY_NAME["meyer"]
+    found = minimize(problem.objective, jnp.asarray(problem.start, jnp.float32))
+    assert found.value > 1.01 * min(problem.minima)
+    assert found.status == Status.STALLED
+
+
+def test_a_value_that_fell_steeply_is_not_taken_for_settled():
+    # 1e34 at the start, 1e19 after twelve steps, from where Newton's method goes on.
+    problem = mgh.BY_NAME["brown_almost_linear"]
+    start = jnp.asarray(problem.start_times(100), jnp.float32)
+    found = minimize(problem.objective, start)
+    assert found.value < 1e10

@@ -86,7 +86,7 @@ class DescentMethod:
     two_sided = False
 
     def nothing_learnt(self, params: Array) -> Any:
-        """A memory of this shape; what is in it is never read."""
+        """A memory for params of this shape; what is in it is not used."""
         raise NotImplementedError
 
     def learn(self, memory: Any, fresh: Array, step: Array, change: Array, gradient: Array) -> Any:

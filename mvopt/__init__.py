@@ -1,14 +1,18 @@
 """Multivariate optimisation in JAX: millions of small fits at once, with honest uncertainties."""
 
-from mvopt._types import Fit, Solution, Status
+from mvopt import projections
+from mvopt._types import Certificate, Fit, Multipliers, Solution, Status
+from mvopt.kkt import between, check_kkt
 from mvopt.least_squares import least_squares
 from mvopt.minimize import minimize
+from mvopt.quadratic_program import quadratic_program
 from mvopt.regression import models
 from mvopt.regression.curve_fit import curve_fit
 from mvopt.root import root
 from mvopt.solvers import (
     BFGS,
     LBFGS,
+    AugmentedLagrangian,
     Bisection,
     Broyden,
     Chandrupatla,
@@ -16,10 +20,13 @@ from mvopt.solvers import (
     FixedPoint,
     GaussNewton,
     GradientDescent,
+    InteriorPoint,
+    LagrangeNewton,
     LevenbergMarquardt,
     NelderMead,
     NewtonRaphson,
     NonlinearCG,
+    ProjectedGradient,
     TrustRegionNewton,
 )
 
@@ -28,24 +35,34 @@ __version__ = "0.1.0"
 __all__ = [
     "BFGS",
     "LBFGS",
+    "AugmentedLagrangian",
     "Bisection",
     "Broyden",
+    "Certificate",
     "Chandrupatla",
     "Dogleg",
     "Fit",
     "FixedPoint",
     "GaussNewton",
     "GradientDescent",
+    "InteriorPoint",
+    "LagrangeNewton",
     "LevenbergMarquardt",
+    "Multipliers",
     "NelderMead",
     "NewtonRaphson",
     "NonlinearCG",
+    "ProjectedGradient",
     "Solution",
     "Status",
     "TrustRegionNewton",
+    "between",
+    "check_kkt",
     "curve_fit",
     "least_squares",
     "minimize",
     "models",
+    "projections",
+    "quadratic_program",
     "root",
 ]

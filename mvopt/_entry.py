@@ -28,7 +28,8 @@ class Entry(NamedTuple):
     scalar: bool  # fn returns one number, not a pytree
     layout: Layout  # of (x0, bounds, state, *args)
     has_aux: bool = False
-    found: Callable[[Any], Any] | None = None  # what to return of fn's result at the solution
+    # (the problem, fn's result, flat params at the solution) -> what to return of them
+    found: Callable[[Any, Any, Array], Any] | None = None
     confirm: Callable[[Any, Array], Array] | None = None  # a second opinion on what converged
     options: Options = Options()
     # (args, number of the step) -> the arguments of `fn` at that step, where they differ
@@ -45,12 +46,26 @@ def solve_all(
     max_steps: int,
     state: Any = None,
 ) -> tuple[Solution, Any]:
-    """The solution from `x0`, or of a batch from all of them, and `entry.found` of `fn` there."""
+    """The solution from `x0`, or of a batch from all of them, and `entry.found` there."""
     x0, bounds = _tree.inexact(x0), check_bounds(bounds)
     if in_axes is not None:
-        start_axes, *axes = axes_of((x0, *args), in_axes, _names(args))
-        in_axes = (start_axes, _axes_of_bounds(bounds, x0, start_axes), 0, *axes)
-    data, names = (x0, bounds, state, *args), ("x0", "bounds", "state", *_names(args)[1:])
+        start_axes, *axes = axes_of((x0, *args), in_axes, names_of(args))
+        in_axes = (start_axes, axes_of_bounds(bounds, x0, start_axes), 0, *axes)
+    return solve_axes(entry, solver, x0, args, bounds, in_axes, max_steps, state)
+
+
+def solve_axes(
+    entry: Callable[..., Entry],
+    solver: Solver,
+    x0: Any,
+    args: tuple,
+    bounds: tuple[Any, Any] | None,
+    in_axes: Any,
+    max_steps: int,
+    state: Any = None,
+) -> tuple[Solution, Any]:
+    """The same, with `in_axes` over `(x0, bounds, state, *args)`, or None."""
+    data, names = (x0, bounds, state, *args), ("x0", "bounds", "state", *names_of(args)[1:])
     layout, rows, shared, size = split(data, in_axes, names)
 
     def run(rows: list[Array], count: int) -> tuple[Solution, Any]:
@@ -59,7 +74,8 @@ def solve_all(
     return run([], 1) if size is None else in_blocks(run, rows, size)
 
 
-def _names(args: tuple) -> tuple[str, ...]:
+def names_of(args: tuple) -> tuple[str, ...]:
+    """What error messages call the start and the arguments."""
     return ("x0", *(f"args[{i}]" for i in range(len(args))))
 
 
@@ -129,7 +145,9 @@ def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
     )
 
     def found_at(row: list[Array], params: Array) -> Any:
-        return entry.found(value_of(row, common, params)) if entry.found else None
+        if entry.found is None:
+            return None
+        return entry.found(problem_of(row, common), value_of(row, common, params), params)
 
     found = jax.vmap(found_at)(rows, outcome.params)
     return (solution, found) if rows else _tree.take((solution, found), 0)
@@ -180,7 +198,7 @@ def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
     return lower, upper
 
 
-def _axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> Any:
+def axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> Any:
     """0 for a bound with an axis more than one problem's params: each problem has its own."""
     leaves = jax.tree.leaves(x0)
     if bounds is None or len(leaves) != 1:

@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 Array = jax.Array
 Params = Any  # any pytree of floating-point arrays
@@ -59,15 +60,62 @@ _SENTENCES = {
 }
 
 
+class Multipliers(NamedTuple):
+    """Lagrange multipliers, None for each kind of constraint that there is not.
+
+    At a solution ∇f = Jᵀ·equality + Kᵀ·inequality + lower − upper, with the Jacobians J and K of
+    the constraints; all but those of the equations are ≥ 0. `equality` and `inequality` have the
+    structure of what the constraint functions return, `lower` and `upper` that of the params. Each
+    tells by how much the least value rises when its constraint is tightened by one unit.
+    """
+
+    equality: Any = None
+    inequality: Any = None
+    lower: Any = None
+    upper: Any = None
+
+
+class Certificate(NamedTuple):
+    """By how much the conditions of Karush, Kuhn and Tucker are missed: numbers ≥ 0, not scaled.
+
+    stationarity: the largest entry of ∇f − Jᵀ·equality − Kᵀ·inequality − lower + upper.
+    feasibility: the largest violation of a constraint or a bound.
+    complementarity: the largest product of a multiplier and the distance of its constraint.
+    sign: the most negative multiplier of an inequality or a bound.
+    slope_rounding, value_rounding: what rounding may leave of the stationarity, judged by ∇f, and
+    of the feasibility, judged by the terms that the constraints are sums of.
+    """
+
+    stationarity: Array
+    feasibility: Array
+    complementarity: Array
+    sign: Array
+    slope_rounding: Array
+    value_rounding: Array
+
+    @property
+    def residual(self) -> Array:
+        """The largest of the first four."""
+        return jnp.max(jnp.stack(self[:4]), axis=0)
+
+    def within(self, tol: Any, roundings: Any = 0.0) -> Array:
+        """Bool: each is at most `tol`, or so many times what rounding may leave of it."""
+        slope, value = roundings * self.slope_rounding, roundings * self.value_rounding
+        stationary = self.stationarity <= tol + slope
+        complementary = jnp.maximum(self.complementarity, self.sign) <= tol + slope
+        return stationary & complementary & (self.feasibility <= tol + value)
+
+
 class Solution(NamedTuple):
     """Result of `root`, `minimize` and `least_squares`.
 
     Every field is an array or a pytree of arrays; with `in_axes` given, each has a leading
     batch axis. `value` is the objective (for least squares half the sum of squared residuals
     after the loss), `optimality` the largest entry of the projected gradient in absolute value,
-    `multipliers` None where there are no constraints. The last three fields are None unless they
-    were asked for: what `fn` returned beside its value, the solver's last state, from which a later
-    call can go on, and the trace, whose rows are flat params and value after each step.
+    with constraints the residual of `certificate`. That and `multipliers` are None without
+    constraints. The others are None unless they were asked for: what `fn` returned beside its
+    value, the solver's last state, from which a later call can go on, and the trace, whose rows
+    are flat params and value after each step.
     """
 
     params: Params
@@ -76,10 +124,11 @@ class Solution(NamedTuple):
     num_steps: Array
     num_evaluations: Array
     optimality: Array
-    multipliers: Any = None
+    multipliers: Multipliers | None = None
     aux: Any = None
     state: Any = None
     trace: Any = None
+    certificate: Certificate | None = None
 
 
 class Fit(NamedTuple):

@@ -1,9 +1,11 @@
 """`minimize`: the minimum of a function, for one start or a batch."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from mvopt._constrained import Together, solve_constrained
 from mvopt._entry import Entry, solve_all
 from mvopt._training import (
     STACKED,
@@ -13,15 +15,27 @@ from mvopt._training import (
     keyed_rows,
     over_batches,
 )
-from mvopt._types import Array, Solution
+from mvopt._types import Array, Multipliers, Solution
 from mvopt.families.confirmation import is_minimum
+from mvopt.families.constrained import Sizes
 from mvopt.families.objective import ObjectiveProblem
+from mvopt.families.primal_dual import PrimalDualMethod
 from mvopt.iteration.drive import Options
 from mvopt.iteration.protocol import Solver
+from mvopt.solvers.augmented_lagrangian import AugmentedLagrangian
+from mvopt.solvers.interior_point import InteriorPoint
+from mvopt.solvers.lagrange_newton import LagrangeNewton
+from mvopt.solvers.lbfgs import LBFGS
 from mvopt.solvers.nelder_mead import NelderMead
+from mvopt.solvers.projected_gradient import ProjectedGradient
 from mvopt.solvers.trust_region_newton import TrustRegionNewton
 
 DEFAULT_MAX_STEPS = 5000
+# With constraints and more params than this no matrix is built.
+_DENSE_LIMIT = 1000
+# A method that has seen the Hessian needs no second opinion; one for functions without derivatives
+# can have none, and one with a set of its own would be judged without it.
+_SURE = (TrustRegionNewton, NelderMead, ProjectedGradient)
 
 
 def minimize(
@@ -31,12 +45,15 @@ def minimize(
     *,
     solver: Solver | None = None,
     bounds: tuple[Any, Any] | None = None,
+    equality: Callable[..., Any] | None = None,
+    inequality: Callable[..., Any] | None = None,
     in_axes: Any = None,
     max_steps: int = DEFAULT_MAX_STEPS,
     has_aux: bool = False,
     trace: int = 0,
     keep_state: bool = False,
     state: Any = None,
+    multipliers: Multipliers | None = None,
     batch_size: int | None = None,
     key: Array | None = None,
     batches: Iterable[tuple] | None = None,
@@ -68,6 +85,29 @@ def minimize(
     to `args` and whatever `fn` closes over. Raises ValueError for bounds that cross or shapes
     that do not fit, and for batches that cannot be drawn; never because a problem has no solution.
     """
+    constrained = equality is not None or inequality is not None
+    if constrained and (batch_size is not None or batches is not None):
+        raise ValueError("training on batches takes no constraints: leave out one of the two")
+    if isinstance(solver, PrimalDualMethod | AugmentedLagrangian) or (
+        constrained and solver is None
+    ):
+        return solve_constrained(
+            Together(fn, equality, inequality, has_aux),
+            partial(_sized, solver),
+            x0,
+            args,
+            bounds=bounds,
+            in_axes=in_axes,
+            max_steps=max_steps,
+            options=Options(keep_state, trace),
+            state=state,
+            multipliers=multipliers,
+        )
+    if constrained:
+        raise ValueError(
+            f"{type(solver).__name__} takes no constraints: use InteriorPoint, LagrangeNewton or "
+            "AugmentedLagrangian"
+        )
     solver = TrustRegionNewton() if solver is None else solver
     entry = partial(
         Entry,
@@ -76,9 +116,7 @@ def minimize(
         True,
         has_aux=has_aux,
         found=_aux if has_aux else None,
-        # A method that has seen the Hessian needs no second opinion; one for functions without
-        # derivatives can have none.
-        confirm=None if isinstance(solver, TrustRegionNewton | NelderMead) else is_minimum,
+        confirm=None if isinstance(solver, _SURE) else is_minimum,
         options=Options(keep_state, trace),
     )
     if batch_size is not None or batches is not None:
@@ -101,5 +139,18 @@ def minimize(
     return solution._replace(aux=aux)
 
 
-def _aux(out: Any) -> Any:
+def _sized(solver: Any, sizes: Sizes) -> Solver:
+    """The solver for constrained problems of these sizes, chosen by them if it is None."""
+    if solver is None:
+        walls = sizes.inequalities or sizes.bounded
+        solver = InteriorPoint() if walls else LagrangeNewton()
+        if sizes.variables > _DENSE_LIMIT:
+            solver = AugmentedLagrangian()
+    if isinstance(solver, AugmentedLagrangian) and solver.solver is None:
+        solver = dataclasses.replace(solver, solver=LBFGS())
+    return dataclasses.replace(solver, sizes=sizes)
+
+
+def _aux(problem: Any, out: Any, params: Array) -> Any:
+    del problem, params
     return out[1]

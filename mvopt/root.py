@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from mvopt._entry import Entry, solve_all
-from mvopt._types import Solution
+from mvopt._types import Array, Solution
 from mvopt.families.equations import RootProblem
 from mvopt.iteration.drive import Options
 from mvopt.iteration.protocol import Solver
@@ -63,9 +63,11 @@ def root(
     return solution._replace(value=value, aux=aux)
 
 
-def _value(out: Any) -> tuple[Any, Any]:
+def _value(problem: Any, out: Any, params: Array) -> tuple[Any, Any]:
+    del problem, params
     return out, None
 
 
-def _value_and_aux(out: Any) -> tuple[Any, Any]:
+def _value_and_aux(problem: Any, out: Any, params: Array) -> tuple[Any, Any]:
+    del problem, params
     return out

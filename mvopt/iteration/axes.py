@@ -69,12 +69,14 @@ def axes_of(args: tuple, in_axes: Any, names: tuple[str, ...]) -> tuple:
 
 
 def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int | None]]:
-    leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(arg)]
     if axes is None or isinstance(axes, int):
-        return [(leaf, axes) for leaf in leaves]
+        return [(jnp.asarray(leaf), axes) for leaf in jax.tree.leaves(arg)]
+    is_none = lambda x: x is None
     try:
-        spread = jax.tree.broadcast(axes, arg, is_leaf=lambda x: x is None)
+        spread = jax.tree.broadcast(axes, arg, is_leaf=is_none)
     except ValueError as error:
         raise ValueError(f"in_axes of {name} does not match its structure: {error}") from None
-    flat = jax.tree.leaves(spread, is_leaf=lambda x: x is None)
-    return list(zip(leaves, flat, strict=True))
+    # None is an axis in one of them, and in the other a part that is not there.
+    trees = (jax.tree.leaves(tree, is_leaf=is_none) for tree in (arg, spread))
+    pairs = zip(*trees, strict=True)
+    return [(jnp.asarray(leaf), axis) for leaf, axis in pairs if leaf is not None]

@@ -195,9 +195,10 @@ def _over_rows(
             total = step(total, start + k)
         return total
 
-    total = lax.fori_loop(
-        0, rest // block, lambda i, total: some(total, first + i * block, block), total
-    )
+    if rest >= block:  # even a loop of no rounds would be traced
+        total = lax.fori_loop(
+            0, rest // block, lambda i, total: some(total, first + i * block, block), total
+        )
     return some(total, first + rest // block * block, rest % block)
 
 

@@ -1,0 +1,309 @@
+"""The barrier problem of a constrained minimisation, and Newton's step for its conditions.
+
+Each inequality d(x) ≥ 0 has a slack s > 0 with d(x) = s, and
+
+    minimise φ = f − μ (Σ ln s + Σ ln (x − lower) + Σ ln (upper − x))  subject to  c = 0,  d = s
+
+is solved for smaller and smaller μ. Newton's method is applied to the primal-dual form of its
+conditions, z s = μ and so on (Wächter and Biegler 2006; Nocedal and Wright 2006, chapter 19).
+
+Where the constraints cannot be met step by step, feasibility is restored by the same method
+applied to another problem, called elastic here: f gives way to ½‖c‖² + ½‖d − s‖² without
+constraints but s > 0 and the bounds.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from mvopt._types import Array
+from mvopt.families.constrained import Functions
+from mvopt.linalg.null_space import Definite, Equations, definite, equations, reduced
+from mvopt.linalg.qr import HIGHEST
+
+
+class Point(NamedTuple):
+    """Variables and slacks, the functions and the Hessian of the Lagrangian there, all scaled."""
+
+    x: Array  # (n,)
+    s: Array  # (k,)
+    at: Functions
+    hessian: Array  # (n, n)
+
+    def gap(self) -> Array:
+        """d − s, (k,)."""
+        return self.at.d - self.s
+
+    def equations(self) -> Array:
+        """c and d − s, (m + k,)."""
+        return jnp.concatenate([self.at.c, self.gap()])
+
+    def violation(self) -> Array:
+        """‖c‖₁ + ‖d − s‖₁."""
+        return jnp.sum(jnp.abs(self.equations()))
+
+    def finite(self) -> Array:
+        """() bool: functions and Hessian are."""
+        return self.at.finite() & jnp.isfinite(self.hessian).all()
+
+
+class Forces(NamedTuple):
+    """Multipliers of c = 0 and d = s, of the lower and of the upper bounds, all scaled."""
+
+    y: Array  # (m,)
+    z: Array  # (k,)
+    p: Array  # (n,)
+    q: Array  # (n,)
+
+
+class Barrier(NamedTuple):
+    """Which problem is being solved."""
+
+    mu: Array  # ()
+    elastic: Array  # () bool
+    lower: Array  # (n,), or () without bounds, like `upper`
+    upper: Array
+
+    def below(self, x: Array) -> Array:
+        """x − lower, (n,)."""
+        return x - self.lower
+
+    def above(self, x: Array) -> Array:
+        """upper − x, (n,)."""
+        return self.upper - x
+
+    def room(self, x: Array) -> tuple[Array, Array]:
+        """Both, infinite for variables that cannot move."""
+        movable = self.movable(x)
+        below, above = self.below(x), self.above(x)
+        return jnp.where(movable, below, jnp.inf), jnp.where(movable, above, jnp.inf)
+
+    def movable(self, x: Array) -> Array:
+        """(n,) bool: variables whose bounds do not fix them."""
+        return jnp.broadcast_to(self.lower < self.upper, x.shape)
+
+    def walls(self, x: Array, s: Array) -> tuple[Array, Array, Array]:
+        """Ones where there is a wall: at the slacks, lower and upper bounds."""
+        below, above = self.room(x)
+        low, high = (jnp.isfinite(room).astype(x.dtype) for room in (below, above))
+        return jnp.ones_like(s), low, high
+
+    def mean_product(self, x: Array, s: Array, forces: "Forces") -> Array:
+        """The mean of distance times multiplier over all walls, (); zero without any."""
+        there = self.walls(x, s)
+        rooms = s, self.below(x), self.above(x)
+        products = [
+            jnp.sum(jnp.where(one > 0, z * jnp.where(one > 0, room, 1.0), 0.0))
+            for one, z, room in zip(there, forces[1:], rooms, strict=True)
+        ]
+        number = sum(jnp.sum(one) for one in there)
+        return sum(products) / jnp.maximum(number, 1.0)
+
+    def reaches(
+        self, point: Point, forces: "Forces", step: "Direction", share: Array | float
+    ) -> tuple[Array, Array]:
+        """How far the variables may go along a step, and how far the multipliers."""
+        rooms = jnp.concatenate([point.s, *self.room(point.x)])
+        moves = jnp.concatenate([step.s, step.x, -step.x])
+        primal = longest(rooms, jnp.where(jnp.isfinite(rooms), moves, 0.0), share)
+        walls, changes = jnp.concatenate(forces[1:]), jnp.concatenate(step.forces[1:])
+        return primal, longest(walls, changes, share)
+
+    def violation(self, point: Point) -> Array:
+        """By how much the equations are violated; the elastic problem has none."""
+        return jnp.where(self.elastic, 0.0, point.violation())
+
+    def merit(self, point: Point) -> Array:
+        """φ, ()."""
+        squares = 0.5 * (jnp.sum(point.at.c**2) + jnp.sum(point.gap() ** 2))
+        first = jnp.where(self.elastic, squares, point.at.f)
+        return first - self.mu * (
+            jnp.sum(jnp.log(point.s))
+            + jnp.sum(_log(self.below(point.x), self.movable(point.x)))
+            + jnp.sum(_log(self.above(point.x), self.movable(point.x)))
+        )
+
+    def slopes(self, point: Point) -> tuple[Array, Array]:
+        """Derivatives of φ by x (n,) and s (k,)."""
+        x, s = self.smooth_slopes(point)
+        walls = self.mu / self.below(point.x) - self.mu / self.above(point.x)
+        return x - jnp.where(self.movable(x), walls, 0.0), s - self.mu / point.s
+
+    def smooth_slopes(self, point: Point) -> tuple[Array, Array]:
+        """Those without the logarithms."""
+        at, gap = point.at, point.gap()
+        pull = _dot(at.c, at.dc) + _dot(gap, at.dd)
+        x = jnp.where(self.elastic, pull, at.df)
+        return jnp.where(self.movable(x), x, 0.0), jnp.where(self.elastic, -gap, 0.0)
+
+    def error(self, point: Point, forces: Forces, mu: Array) -> Array:
+        """The largest violation of the conditions for `mu`, relative to the forces as Ipopt's is.
+
+        Of the elastic problem where that is being solved.
+        """
+        at = point.at
+        x, s = self.smooth_slopes(point)
+        y, z = jnp.where(self.elastic, 0.0, forces.y), jnp.where(self.elastic, 0.0, forces.z)
+        dual = x - _dot(y, at.dc) - _dot(z, at.dd) - forces.p + forces.q
+        dual = jnp.where(self.movable(x), dual, 0.0)
+        slack = jnp.where(self.elastic, s - forces.z, 0.0)
+        equations = point.equations()
+        products = jnp.concatenate(
+            [
+                forces.z * point.s - mu,
+                _product(forces.p, self.below(point.x), mu),
+                _product(forces.q, self.above(point.x), mu),
+            ]
+        )
+        walls = jnp.sum(forces.z) + jnp.sum(forces.p) + jnp.sum(forces.q)
+        count = point.s.size + 2 * point.x.size
+        easing = jnp.maximum(1.0, walls / (100 * max(count, 1)))
+        every = walls + jnp.sum(jnp.abs(y))
+        relief = jnp.maximum(1.0, every / (100 * (count + at.c.size)))
+        return jnp.maximum(
+            jnp.maximum(_largest(dual), _largest(slack)) / relief,
+            jnp.maximum(
+                jnp.where(self.elastic, 0.0, _largest(equations)), _largest(products) / easing
+            ),
+        )
+
+
+class System(NamedTuple):
+    """The linear equations for Newton's step at a point, factorised."""
+
+    stiff: Array  # (k,), z/s
+    share: Array  # (k,), of a change of d that its slack takes
+    dc: Array  # (m, n), like `dd` zero for variables that cannot move
+    dd: Array  # (k, n)
+    matrix: Array  # (n, n)
+    equations: Equations | None  # c = 0 linearised; None without any
+    along: Equations | None  # those that the step must satisfy
+    factors: Definite  # of the matrix along the null space
+
+    @classmethod
+    def of(cls, barrier: Barrier, point: Point, forces: Forces, last_shift: Array) -> "System":
+        """The matrix is raised where it bends down along the equations."""
+        at, movable = point.at, barrier.movable(point.x)
+        below, above = barrier.room(point.x)
+        stiff = forces.z / point.s
+        # An elastic constraint gives: its slack takes a part of the change alone.
+        share = jnp.where(barrier.elastic, 1 / (1 + stiff), 1.0)
+        wall = forces.p / below + forces.q / above
+        dc, dd = (jnp.where(movable, j, 0.0) for j in (at.dc, at.dd))
+        matrix = jnp.where(movable[:, None] & movable, point.hessian, 0.0)
+        matrix = matrix + jnp.diag(jnp.where(movable, wall, 1.0))
+        matrix = matrix + _dot(dd.T, (stiff * share)[:, None] * dd)
+        matrix = matrix + jnp.where(barrier.elastic, _dot(dc.T, dc), 0.0)
+        every, along, inner = equations_of(barrier, point), None, matrix
+        if every is not None:
+            along = every._replace(rank=jnp.where(barrier.elastic, 0, every.rank))
+            inner = reduced(matrix, along)
+        return cls(stiff, share, dc, dd, matrix, every, along, definite(inner, last_shift))
+
+    def solve(self, right: Array, moved: Array) -> tuple[Array, Array]:
+        """x and y with M x − Aᵀy = right and A x = moved."""
+        if self.along is None:
+            return self.factors.solve(right), moved
+        along = self.along
+        start = along.particular(moved)
+        across = right - _dot(self.matrix, _dot(along.rotation, start))
+        pull = jnp.where(along.determined(), 0.0, _dot(along.rotation.T, across))
+        rest = self.factors.solve(pull)
+        x = _dot(along.rotation, jnp.where(along.determined(), start, rest))
+        y = along.multipliers(_dot(along.rotation.T, _dot(self.matrix, x) - right))
+        return x, y
+
+
+class Direction(NamedTuple):
+    """Newton's step, for the multipliers too."""
+
+    x: Array
+    s: Array
+    forces: Forces
+
+
+def direction(
+    system: System,
+    barrier: Barrier,
+    point: Point,
+    forces: Forces,
+    pull: tuple[Array, ...],
+    targets: tuple[Array, ...],
+) -> Direction:
+    """The step to where the linearised c and d − s are changed by −`pull`, (m,) and (k,).
+
+    targets: what the products of s and z, of the distances to the bounds and p, q are to become.
+    """
+    movable = barrier.movable(point.x)
+    below, above = barrier.room(point.x)
+    to_s, to_p, to_q = targets[0] / point.s, targets[1] / below, targets[2] / above
+    right = jnp.where(
+        barrier.elastic, -_dot(pull[0], system.dc), -jnp.where(movable, point.at.df, 0.0)
+    )
+    right = right + _dot(system.share * (to_s - system.stiff * pull[1]), system.dd) + to_p - to_q
+    x, y = system.solve(right, -pull[0])
+    ds = system.share * (_dot(system.dd, x) + pull[1] + jnp.where(barrier.elastic, to_s, 0.0))
+    return Direction(
+        x=x,
+        s=ds,
+        forces=Forces(
+            y=jnp.where(barrier.elastic, 0.0, y - forces.y),
+            z=to_s - forces.z - system.stiff * ds,
+            p=to_p - forces.p - forces.p / below * x,
+            q=to_q - forces.q + forces.q / above * x,
+        ),
+    )
+
+
+def equations_of(barrier: Barrier, point: Point) -> Equations | None:
+    """c = 0 linearised, over the variables that can move; None without equations."""
+    if not len(point.at.c):
+        return None
+    return equations(jnp.where(barrier.movable(point.x), point.at.dc, 0.0))
+
+
+def estimated(
+    barrier: Barrier, point: Point, forces: Forces, along: Equations | None
+) -> tuple[Array, Array]:
+    """The y (m,) that best balances the other forces, and the largest of it, ()."""
+    at, movable = point.at, barrier.movable(point.x)
+    rest = at.df - _dot(forces.z, at.dd) - forces.p + forces.q
+    if along is None:
+        return at.c, jnp.zeros_like(at.f)
+    y = along.multipliers(_dot(along.rotation.T, jnp.where(movable, rest, 0.0)))
+    return y, _largest(y)
+
+
+def longest(values: Array, steps: Array, share: Array | float) -> Array:
+    """The largest t ≤ 1 that takes positive values, by t·steps, not beyond `share` of the way."""
+    ratio = -share * values / jnp.where(steps < 0, steps, -1.0)
+    return jnp.min(jnp.where(steps < 0, ratio, 1.0), initial=1.0)
+
+
+def inside(bounds: tuple[Array, Array], x: Array, push: Array | float) -> Array:
+    """x at least so far from the bounds, relative to them and to their distance."""
+    lower, upper = bounds
+    width = upper - lower
+    low = lower + push * jnp.minimum(jnp.maximum(1.0, jnp.abs(lower)), width)
+    high = upper - push * jnp.minimum(jnp.maximum(1.0, jnp.abs(upper)), width)
+    x = jnp.where(jnp.isfinite(lower), jnp.maximum(x, low), x)
+    return jnp.where(jnp.isfinite(upper), jnp.minimum(x, high), x)
+
+
+def _log(gaps: Array, movable: Array) -> Array:
+    counted = movable & jnp.isfinite(gaps)
+    return jnp.where(counted, jnp.log(jnp.where(counted, gaps, 1.0)), 0.0)
+
+
+def _product(force: Array, gap: Array, mu: Array) -> Array:
+    """force·gap − μ where there is a bound, (n,)."""
+    there = jnp.isfinite(gap) & (force > 0)
+    return jnp.where(there, force * jnp.where(there, gap, 1.0) - mu, 0.0)
+
+
+def _largest(values: Array) -> Array:
+    return jnp.max(jnp.abs(values), initial=0.0)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return jnp.dot(a, b, precision=HIGHEST)

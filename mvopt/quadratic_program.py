@@ -1,0 +1,98 @@
+"""`quadratic_program`: convex quadratic and linear programs from their matrices."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from mvopt._constrained import Together, solve_constrained
+from mvopt._types import Array, Solution
+from mvopt.iteration.drive import Options
+from mvopt.solvers.predictor_corrector import PredictorCorrector
+
+DEFAULT_MAX_STEPS = 200
+
+
+def quadratic_program(
+    P: Any,
+    q: Any,
+    A: Any = None,
+    b: Any = None,
+    G: Any = None,
+    h: Any = None,
+    *,
+    bounds: tuple[Any, Any] | None = None,
+    in_axes: Any = None,
+    max_steps: int = DEFAULT_MAX_STEPS,
+) -> Solution:
+    """Minimise ½ xᵀP x + qᵀx subject to A x = b, G x ≤ h and bounds.
+
+    P: (n, n), symmetric positive semidefinite, or None for a linear program. q: (n,). A: (m, n) and
+    b: (m,), G: (k, n) and h: (k,), or None for no such constraints. bounds: (lower, upper), each
+    (n,) or a number; ±inf for none. In a batch a bound of shape (N, n) is one for each problem.
+    in_axes: as in `jax.vmap` over `(P, q, A, b, G, h)`; None is one problem.
+
+    `Solution.multipliers` are those of A x − b = 0 and of h − G x ≥ 0. With INFEASIBLE they prove
+    it: the constraints, weighted with them, add up to one that no point can satisfy. With UNBOUNDED
+    the params point along a ray on which the objective falls for ever. Differentiable with respect
+    to all arrays. A P that is not positive semidefinite gives a stationary point at best: use
+    `minimize`. Raises ValueError for shapes that do not fit.
+    """
+    _check(P, q, A, b, G, h, in_axes)
+    axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * 6
+    axes = tuple(axes) + (None,) * (6 - len(axes))
+    start = jnp.zeros(jnp.shape(q)[-1 if axes[1] in (None, 0) else 0])
+    given = tuple(None if each is None else jnp.asarray(each) for each in (P, q, A, b, G, h))
+    functions = Together(
+        _objective,
+        None if A is None else _equality,
+        None if G is None else _inequality,
+    )
+    return solve_constrained(
+        functions,
+        lambda sizes: PredictorCorrector(sizes=sizes),
+        start,
+        given,
+        bounds=bounds,
+        in_axes=None if in_axes is None else (None, *axes),
+        max_steps=max_steps,
+        options=Options(),
+        state=None,
+        multipliers=None,
+    )
+
+
+def _objective(x: Array, P: Any, q: Array, *rest: Any) -> Array:
+    del rest
+    linear = jnp.dot(q, x)
+    return linear if P is None else linear + 0.5 * jnp.dot(x, jnp.dot(P, x))
+
+
+def _equality(x: Array, P: Any, q: Array, A: Array, b: Array, *rest: Any) -> Array:
+    del P, q, rest
+    return jnp.dot(A, x) - b
+
+
+def _inequality(x: Array, P: Any, q: Array, A: Any, b: Any, G: Array, h: Array) -> Array:
+    del P, q, A, b
+    return h - jnp.dot(G, x)
+
+
+def _check(P: Any, q: Any, A: Any, b: Any, G: Any, h: Any, in_axes: Any) -> None:
+    for matrix, vector, names in ((A, b, "A and b"), (G, h, "G and h")):
+        if (matrix is None) != (vector is None):
+            raise ValueError(f"{names} belong together: give both or neither")
+    if in_axes is not None:
+        return
+    (n,) = jnp.shape(q)
+    for name, matrix, rows in (("P", P, n), ("A", A, None), ("G", G, None)):
+        if matrix is None:
+            continue
+        shape = jnp.shape(matrix)
+        if len(shape) != 2 or shape[1] != n or rows not in (None, shape[0]):
+            raise ValueError(f"{name} of shape {shape} does not fit q of shape ({n},)")
+    for name, matrix, vector in (("b", A, b), ("h", G, h)):
+        if matrix is not None and jnp.shape(vector) != jnp.shape(matrix)[:1]:
+            raise ValueError(
+                f"{name} of shape {jnp.shape(vector)} needs one entry for each row of its matrix, "
+                f"of shape {jnp.shape(matrix)}"
+            )

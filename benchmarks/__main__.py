@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.workloads import gauss1d, heavytail, minimize, nist, root, training
+from benchmarks.workloads import constrained, gauss1d, heavytail, minimize, nist, root, training
 
 WORKLOADS = {
+    "constrained": constrained.run,
     "gauss1d": gauss1d.run,
     "heavytail": heavytail.run,
     "minimize": minimize.run,

@@ -23,6 +23,7 @@ class Reached(NamedTuple):
     converged: bool  # its own word
     status: str  # the same, as it puts it
     evaluations: int
+    multipliers: Any = None  # `mvopt.Multipliers`, of a method that tells them
 
 
 # Made for one function, called with the start and further arguments of the function.
@@ -117,4 +118,4 @@ def residual_share(residual: np.ndarray, jacobian: np.ndarray, x: np.ndarray) ->
     if not np.all(np.isfinite(residual)):
         return np.inf
     size = np.nan_to_num(np.abs(jacobian), nan=0.0, posinf=0.0) @ np.abs(x)
-    return float(np.max(np.abs(residual) / (1 + size)))
+    return float(np.max(np.abs(residual) / (1 + size), initial=0.0))

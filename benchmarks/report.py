@@ -17,7 +17,7 @@ from rich.markdown import Markdown
 
 PACKAGES = (
     *("mvopt", "jax", "jaxlib", "numpy"),
-    *("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq"),
+    *("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq", "cyipopt"),
 )
 Direction = Literal["higher", "lower", "neither"]  # which way is better
 

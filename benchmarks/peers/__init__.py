@@ -7,7 +7,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-NAMES = ("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq")
+NAMES = ("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq", "ipopt")
+PACKAGES = {"ipopt": "cyipopt"}  # where the name is another one
+EXTRAS = "'mvopt[bench,bench-nlsq]'"  # the other packages, all at once
 
 # What a peer may raise inside a benchmark: it is reported as failed and the others go on.
 ERRORS = (
@@ -26,7 +28,12 @@ ERRORS = (
 
 def available(name: str) -> bool:
     """Whether the package of the peer `name` is installed."""
-    return find_spec(name) is not None
+    return find_spec(PACKAGES.get(name, name)) is not None
+
+
+def remedy(name: str) -> str:
+    """How to install the package of the peer `name`."""
+    return f"pip install {PACKAGES.get(name, EXTRAS)}"
 
 
 def load(name: str) -> ModuleType:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeWarning, brentq, curve_fit, minimize, root
 
 from benchmarks.judging import Prepare, Reached, Solve
+from benchmarks.peers.scipy_constrained import constrained_batch, constrained_methods  # noqa: F401
 from benchmarks.problems.gauss1d import Data, gaussian_numpy, jacobian_numpy
 from benchmarks.timing import Method
 

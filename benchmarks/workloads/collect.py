@@ -18,7 +18,7 @@ def from_peers(
         if name not in names:
             outcomes[name] = "skipped: not asked for"
         elif not peers.available(name):
-            outcomes[name] = "skipped: not installed (pip install 'mvopt[bench,bench-nlsq]')"
+            outcomes[name] = f"skipped: not installed ({peers.remedy(name)})"
         else:
             try:
                 answers[name] = ask(name, peers.load(name))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -17,12 +17,16 @@ import mvopt
 from benchmarks import judging, peers
 from benchmarks.judging import Judge, Prepare, Reached
 from benchmarks.problems import classic, mgh
+from benchmarks.problems.constrained import ConstrainedProblem
 from benchmarks.problems.problem import Problem, constants, standard_move
 from benchmarks.report import Report, cores
 from benchmarks.workloads import solvers
 from benchmarks.workloads.collect import from_peers
 from benchmarks.workloads.precision import precision
 from benchmarks.workloads.scores import Record, add_scores
+
+PROBLEMS = (*mgh.PROBLEMS, *classic.PROBLEMS)
+Named = TypeVar("Named", Problem, ConstrainedProblem)
 
 
 class Case(NamedTuple):
@@ -58,9 +62,8 @@ def movable(problem: Problem) -> Callable[..., Any]:
     return objective
 
 
-def chosen(names: Sequence[str], every: int) -> list[Problem]:
-    """The problems of those names, of all where there are none, each `every`-th."""
-    problems = [*mgh.PROBLEMS, *classic.PROBLEMS]
+def chosen(problems: Sequence[Named], names: Sequence[str], every: int) -> list[Named]:
+    """Those of the names, all where there are no names, each `every`-th."""
     unknown = sorted(set(names) - {problem.name for problem in problems})
     if unknown:
         raise ValueError(f"problems: unknown {', '.join(unknown)}")
@@ -108,14 +111,21 @@ def add(report: Report, config: dict[str, Any], only: Sequence[str]) -> None:
     by_dtype = methods(report, options, config.get("peers", {}), only)
     records: list[Record] = []
     with quickly_compiled(), ThreadPoolExecutor(cores()) as pool:  # they compile side by side
-        for problem in chosen(options.get("problems", ()), options.get("every", 1)):
+        for problem in chosen(PROBLEMS, options.get("problems", ()), options.get("every", 1)):
             jax.clear_caches()  # a compiled program holds memory maps, whose number is limited
             records += run_problem(problem, by_dtype, options, pool)
-    for name in dict.fromkeys(name for group in by_dtype.values() for name in group):
-        mine = [record for record in records if record.method == name]
-        crashed = all(record.verdict == judging.CRASHED for record in mine)
-        report.outcomes[name] = "failed: crashed on every problem" if crashed else "measured"
+    report.outcomes |= outcomes(by_dtype, records)
     add_scores(report, records)
+
+
+def outcomes(by_dtype: dict[str, dict[str, Any]], records: Sequence[Any]) -> dict[str, str]:
+    """How it went with each method; `records` have a method and a verdict."""
+    found = {}
+    for name in dict.fromkeys(name for group in by_dtype.values() for name in group):
+        verdicts = {record.verdict for record in records if record.method == name}
+        crashed = verdicts <= {judging.CRASHED}
+        found[name] = "failed: crashed on every problem" if crashed else "measured"
+    return found
 
 
 def run_problem(
@@ -138,19 +148,20 @@ def run_problem(
         }
         for case in cases(problem, options["factors"], options["moved"]):
             with precision(dtype):
-                found = pool.map(partial(run_one, case=case, dtype=dtype), prepared.values())
+                start = [a.astype(dtype) for a in (case.start, *case.move)]
+                found = pool.map(partial(run_one, start=start), prepared.values())
                 reached = dict(zip(prepared, found, strict=True))
             with precision("float64"):
                 records += judged(judge, case, dtype, reached, best, options)
     return records
 
 
-def run_one(solve: judging.Solve, case: Case, dtype: str) -> Reached:
-    start, shift, scale = (a.astype(dtype) for a in (case.start, *case.move))
+def run_one(solve: judging.Solve, start: Sequence[np.ndarray]) -> Reached:
+    """What it reaches from what it is called with; no point at all where it crashes."""
     try:
-        return solve(start, shift, scale)
+        return solve(*start)
     except peers.ERRORS as error:
-        return Reached(np.full(start.shape, np.nan), False, peers.first_line(error), 0)
+        return Reached(np.full(start[0].shape, np.nan), False, peers.first_line(error), 0)
 
 
 def judged(

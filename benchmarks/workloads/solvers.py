@@ -3,10 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 import mvopt
+from benchmarks import judging_constrained
 from benchmarks.judging import Prepare, Reached, Solve
+from benchmarks.judging_constrained import bounded, box
+from benchmarks.problems.constrained import ConstrainedProblem
 
 # A benchmark's name for a solver, and its class; None is the default of the entry point.
 MINIMISERS = {
@@ -15,6 +19,12 @@ MINIMISERS = {
     "mvopt-lbfgs": "LBFGS",
     "mvopt-ncg": "NonlinearCG",
     "mvopt-neldermead": "NelderMead",
+}
+CONSTRAINED = {
+    "mvopt": None,
+    "mvopt-interior": "InteriorPoint",
+    "mvopt-lagrange": "LagrangeNewton",
+    "mvopt-augmented": "AugmentedLagrangian",
 }
 ROOT_FINDERS = {"mvopt": None, "mvopt-broyden": "Broyden"}
 BRACKETERS = {
@@ -42,6 +52,26 @@ def minimiser(solver: Any, max_steps: int | None = None) -> Prepare:
     def prepare(objective: Callable[..., Any]) -> Solve:
         def solve(x0: np.ndarray, *args: np.ndarray) -> Reached:
             return reached(mvopt.minimize(objective, x0, args, solver=solver, **limits))
+
+        return solve
+
+    return prepare
+
+
+def constrained(solver: Any) -> judging_constrained.Prepare:
+    """By the public entry point, with its own number of steps."""
+
+    def prepare(problem: ConstrainedProblem) -> Solve:
+        def solve(x0: np.ndarray) -> Reached:
+            solution = mvopt.minimize(
+                problem.objective,
+                x0,
+                solver=solver,
+                equality=problem.equality,
+                inequality=problem.inequality,
+                bounds=box(problem, x0.dtype) if bounded(problem) else None,
+            )
+            return reached(solution)
 
         return solve
 
@@ -77,4 +107,5 @@ def reached(solution: mvopt.Solution) -> Reached:
         converged=status == mvopt.Status.CONVERGED,
         status=status.name,
         evaluations=int(solution.num_evaluations),
+        multipliers=jax.tree.map(np.asarray, solution.multipliers),
     )

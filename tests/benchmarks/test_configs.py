@@ -41,3 +41,4 @@ def test_a_benchmark_names_its_workload_and_targets(path):
     workloads = CONFIGS.parent / "benchmarks" / "workloads"
     assert (workloads / f"{config['workload']}.py").exists()
     assert config["targets"]
+    assert set(config.get("parts", ())) <= set(config)

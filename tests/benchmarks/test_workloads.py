@@ -6,8 +6,17 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.problems import decays
-from benchmarks.workloads import basins, minimize, published, root
+from benchmarks import peers
+from benchmarks.problems import constrained_batches, decays
+from benchmarks.report import cores
+from benchmarks.workloads import (
+    basins,
+    constrained,
+    constrained_overhead,
+    minimize,
+    published,
+    root,
+)
 
 OURS = ["mvopt", "mvopt-bfgs"]
 PUBLISHED = {
@@ -61,7 +70,7 @@ def test_a_failure_is_listed_by_name(restored):
 
 
 def test_all_copies_of_a_problem_are_one_function():
-    (problem,) = published.chosen(["wood"], 1)
+    (problem,) = published.chosen(published.PROBLEMS, ["wood"], 1)
     objective = published.movable(problem)
     copies = list(published.cases(problem, [1, 100], True))
     assert [copy.group for copy in copies] == ["mgh ×1", "mgh ×100", "mgh moved"]
@@ -69,7 +78,7 @@ def test_all_copies_of_a_problem_are_one_function():
     assert values[0] == 19192
     assert values[2] == pytest.approx(19192, rel=1e-12)
     with pytest.raises(ValueError, match="unknown woods"):
-        published.chosen(["woods"], 1)
+        published.chosen(published.PROBLEMS, ["woods"], 1)
 
 
 def test_a_batch_and_a_growing_problem(restored):
@@ -116,3 +125,89 @@ def test_the_polynomial_has_two_real_roots():
     np.testing.assert_allclose(basins.polynomial(basins.real_roots()), 0, atol=1e-9)
     reached = basins.classify(basins.real_roots() + [0, 0.1], np.ones(2, bool), "float64")
     np.testing.assert_array_equal(reached, [0, -1])
+
+
+CONSTRAINED = {
+    "dtypes": ["float64", "float32"],
+    "solvers": ["mvopt"],
+    "problems": ["hs071"],
+    "close": 1e-6,
+    "value": {"float64": 1e-6, "float32": 1e-4},
+    "violation": {"float64": 1e-8, "float32": 1e-4},
+    "certified": {"float64": 1e-8, "float32": 1e-3},
+    "false_violation": {"float64": 1e-6, "float32": 1e-3},
+    "false_residual": {"float64": 1e-4, "float32": 1e-2},
+}
+
+
+def test_constrained_problems_are_certified_and_counted(restored, monkeypatch, tmp_path):
+    monkeypatch.setattr(peers, "available", lambda name: name == "scipy")
+    of_peers = {"scipy": {"SLSQP": {"ftol": 1e-12}}, "ipopt": {}}
+    config = {"parts": ["published"], "published": CONSTRAINED, "peers": of_peers}
+    report = constrained.run(config, ["scipy", "ipopt"])
+    found = metrics(report)
+    assert found["published.mvopt.float64.certified"] == 100
+    assert found["published.mvopt.float64.best"] == 100
+    assert found["published.mvopt.float32.accurate"] == 100
+    assert found["published.scipy-slsqp.float64.best"] == 100
+    assert found["published.scipy-trust.float64.broken"] == 0
+    assert not any(name.startswith("published.scipy-slsqp.float32") for name in found)
+    assert report.outcomes["mvopt"] == report.outcomes["scipy-trust"] == "measured"
+    assert report.outcomes["ipopt"] == "skipped: not installed (pip install cyipopt)"
+    assert not report.failed
+    report.write(tmp_path / "page")
+    failures = json.loads((tmp_path / "page.json").read_text())["details"]["failures"]
+    assert {failure["method"] for failure in failures} <= {"scipy-slsqp", "scipy-trust"}
+
+
+def test_ipopt_solves_what_we_solve(restored):
+    pytest.importorskip("cyipopt")
+    options = CONSTRAINED | {"dtypes": ["float64"], "solvers": []}
+    config = {"parts": ["published"], "published": options, "peers": {"ipopt": {}}}
+    found = metrics(constrained.run(config, ["ipopt"]))
+    assert found["published.ipopt.float64.best"] == 100
+
+
+def test_members_of_a_batch_are_certified_and_an_infeasible_one_says_so(restored):
+    batch = {"problems": 16, "seed": 1, "infeasible": 0.1, "kinds": ["inequality"]}
+    batch |= {"repetitions": 1, "certified": 1e-8, "violation": 1e-5}
+    config = {"parts": ["batch"], "batch": batch | {"peers": {"scipy": {"subset": 4}}}}
+    with published.quickly_compiled():
+        report = constrained.run(config, ["scipy"])
+    found = metrics(report)
+    assert found["batch.inequality.mvopt.certified"] == 100
+    assert found["batch.inequality.gap.scipy-slsqp"] < 1e-4
+    assert found["batch.inequality.ratio.scipy-slsqp"] > 0
+    assert found["batch.mixed.named"] == 100
+    assert found["batch.mixed.apart"] < 1e-12
+    assert report.outcomes["batch.inequality.scipy-slsqp"] == "measured"
+    assert not report.failed
+
+
+@pytest.mark.parametrize("name", constrained_batches.MAKERS)
+def test_a_batch_is_the_same_in_numpy_and_drawn_once_and_for_all(name):
+    batch, again = (constrained_batches.MAKERS[name](3, 5) for _ in range(2))
+    np.testing.assert_array_equal(batch.starts, again.starts)
+    x, args = batch.starts[1] + 0.1, batch.row(1)
+    value, gradient = batch.plain.objective(x, *args)
+    assert value == pytest.approx(float(batch.objective(x, *args)))
+    np.testing.assert_allclose(gradient, jax.grad(batch.objective)(x, *args))
+    for kind, function in (("eq", batch.equality), ("ineq", batch.inequality)):
+        assert (kind in batch.plain.constraints) == (function is not None)
+        if function is not None:
+            values, jacobian = (each(x, *args) for each in batch.plain.constraints[kind])
+            np.testing.assert_allclose(values, function(x, *args))
+            np.testing.assert_allclose(jacobian, jax.jacfwd(function)(x, *args))
+
+
+def test_the_cost_of_a_step_is_told_in_evaluations(restored, monkeypatch):
+    monkeypatch.setattr(constrained_overhead, "SIZE", 2)
+    monkeypatch.setattr(constrained_overhead, "SHAPES", np.full((2, 2), 0.5))
+    options = {"lanes": [1], "seed": 1, "steps": [3, 6], "chunks": [1, 4], "repetitions": 2}
+    with published.quickly_compiled():
+        report = constrained.run({"parts": ["overhead"], "overhead": options}, [])
+        many = constrained_overhead.members(8 * cores(), 1)
+        seconds, how = constrained_overhead.evaluation_seconds(*many, options)
+    assert "overhead.1.ratio" in metrics(report)
+    assert seconds > 0
+    assert "chunks of" in how

@@ -26,6 +26,14 @@ def programs_of_one_module():
     jax.clear_caches()
 
 
+@pytest.fixture(scope="module")
+def quickly_compiled():
+    """Without most optimisations: for modules that compile many programs and run none for long."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return jnp.dtype(request.param)

@@ -10,9 +10,10 @@ not 3; in 54 the first variable is measured from 1e4, not 1e6; in 59 a coefficie
 105 the last two observations are 260, not 250. In 67 the book iterates to a tolerance of 1e-3 and
 1e-4 for what is here in closed form.
 
-`best` is in closed form where the book has one. The others were found with SciPy's SLSQP in
-float64, from the published start, from the published minimiser and from ten to fifty others, and
-polished by Newton steps on the conditions of the active constraints until they held to rounding;
+`best` is in closed form where the book has one. The others were found with SciPy's SLSQP and
+trust-constr in float64, from the published start, from the published minimiser and from ten to
+fifty others, and polished by Newton steps on the conditions of the active constraints until they
+held to rounding (84, a vertex, follows from its equation);
 `local` are the other minima that were reached by them, and there may be more. The printed minima
 agree to 5 digits, those of 58, 59, 67, 95, 96, 105 and 116 to fewer than 7; the exceptions are 112,
 where -47.707579 is no minimum, and 85 and 106, where -1.90513375 and 7049.330923 are 1.1e-5 and

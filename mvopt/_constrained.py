@@ -14,6 +14,7 @@ from mvopt._entry import (
     Entry,
     axes_of_bounds,
     check_bounds,
+    check_number,
     flat_bounds,
     names_of,
     solve_axes,
@@ -164,7 +165,6 @@ def _one_problem(
         axes = (start_axes, axes_of_bounds(bounds, x0, start_axes), *rest)
     names = ("x0", "bounds", *names_of(args)[1:])
     layout, rows, shared, _ = split((x0, bounds, *args), axes, names)
-
     return axes, _shapes.eval_shape(functions, layout, rows, shared)
 
 
@@ -174,11 +174,7 @@ def _shapes(functions: Together, layout: Layout, rows: list[Array], shared: list
     x0, bounds, *args = layout.join([leaf[0] for leaf in rows], shared)
     out = functions(Start(x0, Multipliers()), *args)
     value, equality, inequality = out[0] if functions.has_aux else out
-    if jnp.shape(value) != ():
-        raise ValueError(
-            f"fn must return one number, but it returns {jax.tree.map(jnp.shape, value)}: "
-            "sum over what it returns, or set has_aux=True if it returns (value, aux)"
-        )
+    check_number(value)
     flat_bounds(bounds, x0, float)
     return x0, bounds, _arrays(equality), _arrays(inequality)
 

@@ -173,12 +173,17 @@ def _dtypes(shapes: Any) -> list[Any]:
 def _flat_value(out: Any, scalar: bool) -> Array:
     if not scalar:
         return _tree.ravel(out)[0]
+    check_number(out)
+    return jnp.asarray(out)
+
+
+def check_number(out: Any) -> None:
+    """ValueError where what a function to be minimised returns is not one number."""
     if jnp.shape(out) != ():
         raise ValueError(
             f"fn must return one number, but it returns {jax.tree.map(jnp.shape, out)}: "
             "sum over what it returns, or set has_aux=True if it returns (value, aux)"
         )
-    return jnp.asarray(out)
 
 
 def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:

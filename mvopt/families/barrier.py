@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from mvopt._types import Array
 from mvopt.families.constrained import Functions
 from mvopt.linalg.null_space import Definite, Equations, definite, equations, reduced
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.qr import dot
 
 
 class Point(NamedTuple):
@@ -132,7 +132,7 @@ class Barrier(NamedTuple):
     def smooth_slopes(self, point: Point) -> tuple[Array, Array]:
         """Those without the logarithms."""
         at, gap = point.at, point.gap()
-        pull = _dot(at.c, at.dc) + _dot(gap, at.dd)
+        pull = dot(at.c, at.dc) + dot(gap, at.dd)
         x = jnp.where(self.elastic, pull, at.df)
         return jnp.where(self.movable(x), x, 0.0), jnp.where(self.elastic, -gap, 0.0)
 
@@ -144,7 +144,7 @@ class Barrier(NamedTuple):
         at = point.at
         x, s = self.smooth_slopes(point)
         y, z = jnp.where(self.elastic, 0.0, forces.y), jnp.where(self.elastic, 0.0, forces.z)
-        dual = x - _dot(y, at.dc) - _dot(z, at.dd) - forces.p + forces.q
+        dual = x - dot(y, at.dc) - dot(z, at.dd) - forces.p + forces.q
         dual = jnp.where(self.movable(x), dual, 0.0)
         slack = jnp.where(self.elastic, s - forces.z, 0.0)
         equations = point.equations()
@@ -192,8 +192,8 @@ class System(NamedTuple):
         dc, dd = (jnp.where(movable, j, 0.0) for j in (at.dc, at.dd))
         matrix = jnp.where(movable[:, None] & movable, point.hessian, 0.0)
         matrix = matrix + jnp.diag(jnp.where(movable, wall, 1.0))
-        matrix = matrix + _dot(dd.T, (stiff * share)[:, None] * dd)
-        matrix = matrix + jnp.where(barrier.elastic, _dot(dc.T, dc), 0.0)
+        matrix = matrix + dot(dd.T, (stiff * share)[:, None] * dd)
+        matrix = matrix + jnp.where(barrier.elastic, dot(dc.T, dc), 0.0)
         every, along, inner = equations_of(barrier, point), None, matrix
         if every is not None:
             along = every._replace(rank=jnp.where(barrier.elastic, 0, every.rank))
@@ -206,11 +206,11 @@ class System(NamedTuple):
             return self.factors.solve(right), moved
         along = self.along
         start = along.particular(moved)
-        across = right - _dot(self.matrix, _dot(along.rotation, start))
-        pull = jnp.where(along.determined(), 0.0, _dot(along.rotation.T, across))
+        across = right - dot(self.matrix, dot(along.rotation, start))
+        pull = jnp.where(along.determined(), 0.0, dot(along.rotation.T, across))
         rest = self.factors.solve(pull)
-        x = _dot(along.rotation, jnp.where(along.determined(), start, rest))
-        y = along.multipliers(_dot(along.rotation.T, _dot(self.matrix, x) - right))
+        x = dot(along.rotation, jnp.where(along.determined(), start, rest))
+        y = along.multipliers(dot(along.rotation.T, dot(self.matrix, x) - right))
         return x, y
 
 
@@ -238,11 +238,11 @@ def direction(
     below, above = barrier.room(point.x)
     to_s, to_p, to_q = targets[0] / point.s, targets[1] / below, targets[2] / above
     right = jnp.where(
-        barrier.elastic, -_dot(pull[0], system.dc), -jnp.where(movable, point.at.df, 0.0)
+        barrier.elastic, -dot(pull[0], system.dc), -jnp.where(movable, point.at.df, 0.0)
     )
-    right = right + _dot(system.share * (to_s - system.stiff * pull[1]), system.dd) + to_p - to_q
+    right = right + dot(system.share * (to_s - system.stiff * pull[1]), system.dd) + to_p - to_q
     x, y = system.solve(right, -pull[0])
-    ds = system.share * (_dot(system.dd, x) + pull[1] + jnp.where(barrier.elastic, to_s, 0.0))
+    ds = system.share * (dot(system.dd, x) + pull[1] + jnp.where(barrier.elastic, to_s, 0.0))
     return Direction(
         x=x,
         s=ds,
@@ -267,10 +267,10 @@ def estimated(
 ) -> tuple[Array, Array]:
     """The y (m,) that best balances the other forces, and the largest of it, ()."""
     at, movable = point.at, barrier.movable(point.x)
-    rest = at.df - _dot(forces.z, at.dd) - forces.p + forces.q
+    rest = at.df - dot(forces.z, at.dd) - forces.p + forces.q
     if along is None:
         return at.c, jnp.zeros_like(at.f)
-    y = along.multipliers(_dot(along.rotation.T, jnp.where(movable, rest, 0.0)))
+    y = along.multipliers(dot(along.rotation.T, jnp.where(movable, rest, 0.0)))
     return y, _largest(y)
 
 
@@ -303,7 +303,3 @@ def _product(force: Array, gap: Array, mu: Array) -> Array:
 
 def _largest(values: Array) -> Array:
     return jnp.max(jnp.abs(values), initial=0.0)
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.dot(a, b, precision=HIGHEST)

@@ -186,7 +186,7 @@ def measure(
     c, d = constraints
     fixed = below + above <= 0
     short = jnp.concatenate([jnp.abs(c), -d, -below, -above])
-    slack = jnp.concatenate([d, _finite(below), _finite(above)])
+    slack = jnp.concatenate([d, finite_gaps(below), finite_gaps(above)])
     forces = jnp.concatenate([at.z, jnp.where(fixed, 0, at.p), jnp.where(fixed, 0, at.q)])
     return Certificate(
         stationarity=_most(jnp.where(fixed, 0.0, jnp.abs(slope))),
@@ -199,7 +199,7 @@ def measure(
     )
 
 
-def _finite(gaps: Array) -> Array:
+def finite_gaps(gaps: Array) -> Array:
     """Infinite gaps, whose multipliers are zero, as zero."""
     return jnp.where(jnp.isfinite(gaps), gaps, 0.0)
 

@@ -75,7 +75,7 @@ class PrimalDualMethod:
         return self.sizes
 
     def _tol(self, dtype: Any) -> Array:
-        return stopping.tolerance(self.tol, jnp.finfo(dtype).eps ** 0.5 / 16, dtype)
+        return stopping.of_certificate(self.tol, dtype)
 
     def blank(self, params: Array) -> PrimalDualState:
         """A state of this shape."""

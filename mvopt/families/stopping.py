@@ -20,6 +20,11 @@ def tolerance(chosen: float | Array, automatic: Any, dtype: Any) -> Array:
     return jnp.where(jnp.isnan(chosen), automatic, chosen).astype(dtype)
 
 
+def of_certificate(chosen: float | Array, dtype: Any) -> Array:
+    """By how much each condition of a constrained minimum may be missed; NaN: √eps/16."""
+    return tolerance(chosen, jnp.finfo(dtype).eps ** 0.5 / 16, dtype)
+
+
 def sizes_with(largest: Array, recent: Array, value: Array) -> tuple[Array, Array]:
     """`largest` and `recent` after a step to a point of this value."""
     size = jnp.abs(value)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mvopt._types import Array, Certificate
 from mvopt.families.barrier import Forces, Point
 from mvopt.families.constrained import ConstrainedProblem, Functions, Sizes, Unknowns, measure
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.qr import dot
 
 _LARGEST_SLOPE = 100.0
 _LEAST = 1e-8
@@ -62,12 +62,8 @@ class Units(NamedTuple):
         """By how much the conditions are missed there."""
         at, (_, y, z, p, q) = point.at, unknowns
         df, dc, dd = at.df / self.f, at.dc / self.c[:, None], at.dd / self.d[:, None]
-        slope = df - _dot(y, dc) - _dot(z, dd) - p + q
-        reach = _dot(jnp.abs(jnp.concatenate([dc, dd])), jnp.abs(point.x))
+        slope = df - dot(y, dc) - dot(z, dd) - p + q
+        reach = dot(jnp.abs(jnp.concatenate([dc, dd])), jnp.abs(point.x))
         lower, upper = problem.box()
         constraints = at.c / self.c, at.d / self.d
         return measure(df, slope, constraints, reach, unknowns, point.x - lower, upper - point.x)
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.dot(a, b, precision=HIGHEST)

@@ -16,9 +16,9 @@ from mvopt import _tree
 from mvopt._types import Array, Certificate, Status
 from mvopt.families import stopping
 from mvopt.families.barrier import Barrier, Forces, Point, System, direction, inside
-from mvopt.families.constrained import ConstrainedProblem, Sizes, Unknowns
+from mvopt.families.constrained import ConstrainedProblem, Sizes, Unknowns, finite_gaps
 from mvopt.families.units import Units
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.qr import dot
 
 _PUSH = 1.0  # of the start from the bounds and of the slacks
 _NEAREST = 0.995  # share of the way to a bound
@@ -70,7 +70,7 @@ class PredictorCorrector:
     sizes: Sizes | None = field(default=None, repr=False, metadata={"static": True})
 
     def _tol(self, dtype: Any) -> Array:
-        return stopping.tolerance(self.tol, jnp.finfo(dtype).eps ** 0.5 / 16, dtype)
+        return stopping.of_certificate(self.tol, dtype)
 
     def blank(self, params: Array) -> PredictorState:
         """A state of this shape."""
@@ -159,7 +159,7 @@ class PredictorCorrector:
         unsolvable = _contradiction(problem, point, forces, tol)
         if system.along is not None:
             lacking = jnp.abs(system.along.left_over(system.dc, point.at.c))
-            reach = _dot(jnp.abs(system.dc), jnp.abs(point.x)) + jnp.abs(point.at.c)
+            reach = dot(jnp.abs(system.dc), jnp.abs(point.x)) + jnp.abs(point.at.c)
             rounding = 1e3 * jnp.finfo(tol.dtype).eps * jnp.max(reach)
             unsolvable = unsolvable | (jnp.max(lacking) > tol + rounding)
         status = jnp.where(unsolvable, Status.INFEASIBLE, status)
@@ -219,9 +219,9 @@ def _contradiction(problem: ConstrainedProblem, point: Point, forces: Forces, to
     """
     lower, upper = problem.box()
     (y, z, p, q), at, x = forces, point.at, point.x
-    slope = _dot(y, at.dc) + _dot(z, at.dd) + p - q
-    below, above = _finite(x - lower), _finite(upper - x)
-    total = _dot(y, at.c) + _dot(z, at.d) + jnp.sum(p * below) + jnp.sum(q * above)
+    slope = dot(y, at.dc) + dot(z, at.dd) + p - q
+    below, above = finite_gaps(x - lower), finite_gaps(upper - x)
+    total = dot(y, at.c) + dot(z, at.d) + jnp.sum(p * below) + jnp.sum(q * above)
     fixed = lower >= upper
     slope = jnp.where(fixed, 0.0, slope)
     total = total - jnp.sum(slope * x)
@@ -237,19 +237,11 @@ def _bottomless(problem: ConstrainedProblem, point: Point, tol: Array) -> Array:
     x, at = point.x, point.at
     size = jnp.max(jnp.abs(x))
     ray = x / jnp.where(size > 0, size, 1.0)
-    bend = _dot(point.hessian, ray)
-    fall = size * _dot(ray, bend) - _dot(at.df, ray)
+    bend = dot(point.hessian, ray)
+    fall = size * dot(ray, bend) - dot(at.df, ray)
     walls = jnp.concatenate(
         [jnp.where(jnp.isfinite(lower), -ray, 0.0), jnp.where(jnp.isfinite(upper), ray, 0.0)]
     )
-    equations = jnp.abs(jnp.concatenate([bend, _dot(at.dc, ray)]))
-    worst = jnp.max(jnp.concatenate([equations, -_dot(at.dd, ray), walls]), initial=0.0)
+    equations = jnp.abs(jnp.concatenate([bend, dot(at.dc, ray)]))
+    worst = jnp.max(jnp.concatenate([equations, -dot(at.dd, ray), walls]), initial=0.0)
     return (size > 1e6) & (fall > 0) & (worst <= tol**0.5 * fall)
-
-
-def _finite(distance: Array) -> Array:
-    return jnp.where(jnp.isfinite(distance), distance, 0.0)
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.dot(a, b, precision=HIGHEST)

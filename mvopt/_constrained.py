@@ -84,8 +84,9 @@ def solve_constrained(
     options: Options,
     state: Any,
     multipliers: Multipliers | None,
+    known: Callable[..., Any] | None = None,
 ) -> Solution:
-    """The solution of `minimize` with constraints."""
+    """The solution of `minimize` with constraints; `known` as in `Entry`."""
     x0, bounds = _tree.inexact(x0), check_bounds(bounds)
     axes, shapes = _one_problem(functions, x0, args, bounds, in_axes)
     sizes = _sizes(shapes)
@@ -107,6 +108,7 @@ def solve_constrained(
         has_aux=functions.has_aux,
         found=_aux_and_certificate if functions.has_aux else _certificate,
         options=options,
+        known=known,
     )
     solution, found = solve_axes(
         entry, solver_for(sizes), start, args, bounds, axes, max_steps, state

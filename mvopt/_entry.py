@@ -34,6 +34,8 @@ class Entry(NamedTuple):
     options: Options = Options()
     # (args, number of the step) -> the arguments of `fn` at that step, where they differ
     draw: Callable[[tuple, Any], tuple] | None = None
+    # (flat params, *args) -> what the problem takes as `known`, where it takes that
+    known: Callable[..., Any] | None = None
 
 
 def solve_all(
@@ -104,8 +106,10 @@ def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
             out = value_of(row, common, params, step)
             return _flat_value(out[0] if entry.has_aux else out, entry.scalar).astype(dtype)
 
-        x0, bounds, *_ = layout.join(row, common[0])
+        x0, bounds, _, *args = layout.join(row, common[0])
         problem = entry.problem(flat, flat_bounds(bounds, x0, dtype))
+        if entry.known is not None:
+            problem = problem._replace(known=lambda params: entry.known(params, *args))
         return problem if entry.draw is None else problem._replace(drawn=flat)
 
     def start_of(row: list[Array]) -> Array:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from mvopt._constrained import Together, solve_constrained
 from mvopt._types import Array, Solution
 from mvopt.iteration.drive import Options
+from mvopt.linalg.qr import dot
 from mvopt.solvers.predictor_corrector import PredictorCorrector
 
 DEFAULT_MAX_STEPS = 200
@@ -40,8 +41,9 @@ def quadratic_program(
     _check(P, q, A, b, G, h, in_axes)
     axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * 6
     axes = tuple(axes) + (None,) * (6 - len(axes))
-    start = jnp.zeros(jnp.shape(q)[-1 if axes[1] in (None, 0) else 0])
     given = tuple(None if each is None else jnp.asarray(each) for each in (P, q, A, b, G, h))
+    size = jnp.shape(q)[-1 if axes[1] in (None, 0) else 0]
+    start = jnp.zeros(size, jnp.result_type(*(each for each in given if each is not None)))
     functions = Together(
         _objective,
         None if A is None else _equality,
@@ -58,23 +60,36 @@ def quadratic_program(
         options=Options(),
         state=None,
         multipliers=None,
+        known=_derivatives,
     )
 
 
 def _objective(x: Array, P: Any, q: Array, *rest: Any) -> Array:
     del rest
-    linear = jnp.dot(q, x)
-    return linear if P is None else linear + 0.5 * jnp.dot(x, jnp.dot(P, x))
+    linear = dot(q, x)
+    return linear if P is None else linear + 0.5 * dot(x, dot(P, x))
 
 
 def _equality(x: Array, P: Any, q: Array, A: Array, b: Array, *rest: Any) -> Array:
     del P, q, rest
-    return jnp.dot(A, x) - b
+    return dot(A, x) - b
 
 
 def _inequality(x: Array, P: Any, q: Array, A: Any, b: Any, G: Array, h: Array) -> Array:
     del P, q, A, b
-    return h - jnp.dot(G, x)
+    return h - dot(G, x)
+
+
+def _derivatives(x: Array, P: Any, q: Array, A: Any, b: Any, G: Any, h: Any) -> tuple:
+    """Values (1 + m + k,), Jacobian (1 + m + k, n) and Hessian of the objective (n, n)."""
+    bend = jnp.zeros((x.size, x.size), x.dtype) if P is None else 0.5 * (P + P.T)
+    push = dot(bend, x)
+    values, rows = [(dot(q + 0.5 * push, x))[None]], [(q + push)[None]]
+    if A is not None:
+        values, rows = [*values, dot(A, x) - b], [*rows, A]
+    if G is not None:
+        values, rows = [*values, h - dot(G, x)], [*rows, -G]
+    return jnp.concatenate(values), jnp.concatenate(rows), bend
 
 
 def _check(P: Any, q: Any, A: Any, b: Any, G: Any, h: Any, in_axes: Any) -> None:

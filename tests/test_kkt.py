@@ -6,8 +6,6 @@ import pytest
 
 from mvopt import Multipliers, Solution, Status, between, check_kkt, minimize
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 
 def objective(x, a):
     return a * x[0] ** 2 + x[1] ** 2

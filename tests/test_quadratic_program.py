@@ -10,8 +10,6 @@ from mvopt import Status, quadratic_program
 
 N = 6
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 
 @pytest.fixture(scope="module")
 def program():

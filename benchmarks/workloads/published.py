@@ -98,11 +98,12 @@ def methods(
 @contextmanager
 def quickly_compiled() -> Iterator[None]:
     """Without most optimisations: hundreds of programs are compiled, and none runs for long."""
+    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", True)
     try:
         yield
     finally:
-        jax.config.update("jax_disable_most_optimizations", False)
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 def add(report: Report, config: dict[str, Any], only: Sequence[str]) -> None:

@@ -206,11 +206,10 @@ class System(NamedTuple):
             return self.factors.solve(right), moved
         along = self.along
         start = along.particular(moved)
-        across = right - dot(self.matrix, dot(along.rotation, start))
-        pull = jnp.where(along.determined(), 0.0, dot(along.rotation.T, across))
-        rest = self.factors.solve(pull)
-        x = dot(along.rotation, jnp.where(along.determined(), start, rest))
-        y = along.multipliers(dot(along.rotation.T, dot(self.matrix, x) - right))
+        across = along.along(right - dot(self.matrix, along.vector(start)))
+        rest = self.factors.solve(jnp.where(along.determined(), 0.0, across))
+        x = along.vector(jnp.where(along.determined(), start, rest))
+        y = along.multipliers(along.along(dot(self.matrix, x) - right))
         return x, y
 
 
@@ -270,7 +269,7 @@ def estimated(
     rest = at.df - dot(forces.z, at.dd) - forces.p + forces.q
     if along is None:
         return at.c, jnp.zeros_like(at.f)
-    y = along.multipliers(dot(along.rotation.T, jnp.where(movable, rest, 0.0)))
+    y = along.multipliers(along.along(jnp.where(movable, rest, 0.0)))
     return y, _largest(y)
 
 

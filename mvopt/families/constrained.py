@@ -91,6 +91,8 @@ class ConstrainedProblem(NamedTuple):
     functions: Callable[[Array], Array]
     sizes: Sizes
     bounds: box.Bounds = None  # of x
+    # Values, Jacobian and Hessian of f at x, where they are at hand and the constraints are linear.
+    known: Callable[[Array], tuple[Array, Array, Array]] | None = None
 
     def box(self) -> tuple[Array, Array]:
         """Lower and upper bounds of x, infinite where there are none; () each without any."""
@@ -104,6 +106,9 @@ class ConstrainedProblem(NamedTuple):
 
     def curved(self, x: Array, weights: Array) -> tuple[Array, Array, Array]:
         """Values (1 + m + k,), Jacobian (1 + m + k, n), Hessian (n, n) of weights·values."""
+        if self.known is not None:
+            values, jacobian, hessian = self.known(x)
+            return values, jacobian, weights[0] * hessian
 
         def both(x: Array) -> tuple[Array, Array]:
             values, pull = jax.vjp(self.functions, x)

@@ -10,7 +10,6 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.families.barrier import Barrier, Forces, Point
 from mvopt.linalg.null_space import equations
-from mvopt.linalg.qr import HIGHEST
 
 # So many times a multiplier that came out negative is left out; then what is left stays at zero.
 _ROUNDS = 12
@@ -36,7 +35,7 @@ def _nonnegative(rows: Array, slope: Array, active: Array, free: Array) -> Array
 
     def fitted(active: Array) -> Array:
         along = equations(jnp.where(active[:, None], rows, 0.0))
-        return along.multipliers(jnp.dot(along.rotation.T, slope, precision=HIGHEST))
+        return along.multipliers(along.along(slope))
 
     def drop(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         active, _ = carry

@@ -11,8 +11,10 @@ from jax import lax
 
 from mvopt._types import Array
 
-# Above this order the written-out form costs more compile time (it grows with n³) than it saves.
+# Up to this order everything is written out over scalars: compile time grows with n³.
 UNROLL_LIMIT = 8
+# Up to this one over columns, with n²; beyond, a call per matrix costs less than it takes.
+COLUMNS_LIMIT = 32
 
 
 class Cholesky(NamedTuple):
@@ -30,9 +32,10 @@ class Cholesky(NamedTuple):
 
 def cholesky(matrix: Array) -> Cholesky:
     """Factorise a symmetric (n, n) matrix whose diagonal is of order one."""
-    if matrix.shape[-1] > UNROLL_LIMIT:
-        return _cholesky_library(matrix)
-    return _cholesky_unrolled(matrix)
+    n = len(matrix)
+    if n <= UNROLL_LIMIT:
+        return _cholesky_unrolled(matrix)
+    return _cholesky_columns(matrix) if n <= COLUMNS_LIMIT else _cholesky_library(matrix)
 
 
 def _cholesky_unrolled(matrix: Array) -> Cholesky:
@@ -51,6 +54,23 @@ def _cholesky_unrolled(matrix: Array) -> Cholesky:
     zero = jnp.zeros((), matrix.dtype)
     factor = jnp.stack([jnp.stack(row + [zero] * (n - len(row))) for row in rows])
     return Cholesky(factor, jnp.stack(pivots).min())
+
+
+def _cholesky_columns(matrix: Array) -> Cholesky:
+    """Column by column, each from those before it: it is written once and never changed."""
+    n = len(matrix)
+    floor = jnp.finfo(matrix.dtype).eps
+    columns: list[Array] = []  # from the diagonal down
+    pivots = []
+    for j in range(n):
+        column = matrix[j:, j]
+        for k, former in enumerate(columns):
+            column = column - former[j - k :] * former[j - k]
+        pivots.append(column[0])
+        length = jnp.sqrt(jnp.maximum(column[0], floor))
+        columns.append(jnp.concatenate([length[None], column[1:] / length]))
+    whole = [jnp.concatenate([jnp.zeros(n - len(c), c.dtype), c]) for c in columns]
+    return Cholesky(jnp.stack(whole, axis=1), jnp.stack(pivots).min())
 
 
 def _cholesky_library(matrix: Array) -> Cholesky:

@@ -3,7 +3,8 @@
 Householder reflections with column pivoting turn Aᵀ into Q [R; 0]: the first columns of Q span the
 range of Aᵀ, the others the null space of A, whose dimension may differ between the members of a
 batch. All shapes are fixed, and what is beyond the rank is masked. Each round is a few operations
-on whole matrices, the form that a batch of small problems wants.
+on whole matrices, the form that a batch of small problems wants. Q itself is never formed: it is
+I − V T Vᵀ with as many columns in V as there were reflections (Schreiber and Van Loan 1989).
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from jax import lax
 
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.qr import dot
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 
 # Rounds in which a multiple of the identity is tried; the last one is definite for certain.
@@ -30,7 +31,8 @@ class Equations(NamedTuple):
     """
 
     lengths: Array  # (m,), of the rows; one for a row of zeros
-    rotation: Array  # Q (n, n)
+    normals: Array  # V (n, k), of the reflections
+    mixing: Array  # T (k, k), upper triangular
     triangle: Array  # (k, k), upper triangular
     order: Array  # (k,) int32
     rank: Array  # () int32
@@ -41,21 +43,28 @@ class Equations(NamedTuple):
 
     def determined(self) -> Array:
         """(n,) bool: the coordinates along Q that the equations determine."""
-        return jnp.arange(len(self.rotation)) < self.rank
+        return jnp.arange(len(self.normals)) < self.rank
+
+    def along(self, vector: Array) -> Array:
+        """Qᵀ v, the coordinates of a vector (n,)."""
+        return vector - dot(self.normals, dot(dot(vector, self.normals), self.mixing))
+
+    def vector(self, along: Array) -> Array:
+        """The vector (n,) with these coordinates."""
+        return along - dot(self.normals, dot(self.mixing, dot(along, self.normals)))
 
     def particular(self, b: Array) -> Array:
-        """The coordinates (n,) along Q of the shortest x with A x = b in the independent rows."""
+        """The coordinates (n,) of the shortest x with A x = b in the independent rows."""
         wanted = jnp.where(self.independent(), (b / self.lengths)[self.order], 0.0)
         found = solve_lower(self.triangle.T, wanted)
-        return jnp.zeros(len(self.rotation), b.dtype).at[: len(found)].set(found)
+        return jnp.zeros(len(self.normals), b.dtype).at[: len(found)].set(found)
 
     def left_over(self, matrix: Array, b: Array) -> Array:
         """What A x = b lacks, (m,), where its independent rows hold; zero if it has a solution."""
-        x = jnp.dot(self.rotation, self.particular(b), precision=HIGHEST)
-        return b - jnp.dot(matrix, x, precision=HIGHEST)
+        return b - dot(matrix, self.vector(self.particular(b)))
 
     def multipliers(self, pull: Array) -> Array:
-        """The y (m,) with Aᵀ y nearest to a vector with these coordinates (n,) along Q.
+        """The y (m,) with Aᵀ y nearest to the vector with these coordinates (n,).
 
         Zero for the rows that depend on others.
         """
@@ -73,7 +82,7 @@ def equations(matrix: Array) -> Equations:
     lengths = jnp.where(lengths > 0, lengths, 1.0)
 
     def reflect(j: Array, carry: tuple) -> tuple:
-        columns, rotation, order, left = carry
+        columns, normals, mixing, order, left = carry
         below = jnp.arange(n) >= j
         lengths = jnp.where(left, jnp.sum(jnp.where(below[:, None], columns, 0.0) ** 2, axis=0), -1)
         chosen = jnp.arange(m) == jnp.argmax(lengths)
@@ -82,23 +91,25 @@ def equations(matrix: Array) -> Equations:
         pivot = jnp.sum(jnp.where(first, column, 0.0))
         length = jnp.sqrt(jnp.sum(column**2))
         normal = column + jnp.where(first, jnp.where(pivot < 0, -length, length), 0.0)
-        size = jnp.sum(normal**2)
-        twice = 2 / jnp.where(size > 0, size, 1.0)
+        size = jnp.sqrt(jnp.sum(normal**2))
+        normal = normal / jnp.where(size > 0, size, 1.0)
         along = jnp.sum(normal[:, None] * columns, axis=0)
-        columns = columns - twice * normal[:, None] * along
-        across = jnp.sum(rotation * normal, axis=1)
-        rotation = rotation - twice * across[:, None] * normal
+        columns = columns - 2 * normal[:, None] * along
+        now = jnp.arange(k) == j
+        before = dot(mixing, dot(normal, normals))
+        mixing = jnp.where(now, 2 * jnp.where(now, 1.0, -before)[:, None], mixing)
+        normals = jnp.where(now, normal[:, None], normals)
         index = jnp.argmax(chosen).astype(jnp.int32)
-        order = jnp.where(jnp.arange(k) == j, index, order)
-        return columns, rotation, order, left & ~chosen
+        return columns, normals, mixing, jnp.where(now, index, order), left & ~chosen
 
     start = (
         (matrix / lengths[:, None]).T,
-        jnp.eye(n, dtype=matrix.dtype),
+        jnp.zeros((n, k), matrix.dtype),
+        jnp.zeros((k, k), matrix.dtype),
         jnp.zeros(k, jnp.int32),
         jnp.ones(m, bool),
     )
-    columns, rotation, order, _ = lax.fori_loop(0, k, reflect, start)
+    columns, normals, mixing, order, _ = lax.fori_loop(0, k, reflect, start)
     picked = order[:, None] == jnp.arange(m)
     triangle = jnp.sum(jnp.where(picked, columns[:k, None, :], 0.0), axis=-1)
     diagonal = jnp.abs(diagonal_of(triangle))
@@ -107,7 +118,7 @@ def equations(matrix: Array) -> Equations:
     within = jnp.arange(k) < rank
     both = within[:, None] & within & (jnp.arange(k)[:, None] <= jnp.arange(k))
     triangle = jnp.where(both, triangle, jnp.eye(k, dtype=matrix.dtype))
-    return Equations(lengths, rotation, triangle, order, rank)
+    return Equations(lengths, normals, mixing, triangle, order, rank)
 
 
 class Definite(NamedTuple):
@@ -161,8 +172,11 @@ def definite(matrix: Array, last_shift: Array) -> Definite:
 
 def reduced(matrix: Array, along: Equations) -> Array:
     """QᵀMQ (n, n), the coordinates that the equations determine replaced by the identity's."""
-    rotated = jnp.dot(jnp.dot(along.rotation.T, matrix, precision=HIGHEST), along.rotation,
-                      precision=HIGHEST)  # fmt: skip
+    # With U = M V T − ½ V (VᵀM V sandwiched by T) it is M − U Vᵀ − V Uᵀ.
+    normals = along.normals
+    pushed = dot(dot(matrix, normals), along.mixing)
+    between = dot(along.mixing.T, dot(normals.T, pushed))
+    half = dot(pushed - 0.5 * dot(normals, between), normals.T)
     fixed = along.determined()
     eye = jnp.eye(len(matrix), dtype=matrix.dtype)
-    return jnp.where(fixed[:, None] | fixed, eye, rotated)
+    return jnp.where(fixed[:, None] | fixed, eye, matrix - half - half.T)

@@ -173,8 +173,7 @@ def test_members_of_a_batch_are_certified_and_an_infeasible_one_says_so(restored
     batch = {"problems": 16, "seed": 1, "infeasible": 0.1, "kinds": ["inequality"]}
     batch |= {"repetitions": 1, "certified": 1e-8, "violation": 1e-5}
     config = {"parts": ["batch"], "batch": batch | {"peers": {"scipy": {"subset": 4}}}}
-    with published.quickly_compiled():
-        report = constrained.run(config, ["scipy"])
+    report = constrained.run(config, ["scipy"])
     found = metrics(report)
     assert found["batch.inequality.mvopt.certified"] == 100
     assert found["batch.inequality.gap.scipy-slsqp"] < 1e-4
@@ -205,10 +204,9 @@ def test_the_cost_of_a_step_is_told_in_evaluations(restored, monkeypatch):
     monkeypatch.setattr(constrained_overhead, "SIZE", 2)
     monkeypatch.setattr(constrained_overhead, "SHAPES", np.full((2, 2), 0.5))
     options = {"lanes": [1], "seed": 1, "steps": [3, 6], "chunks": [1, 4], "repetitions": 2}
-    with published.quickly_compiled():
-        report = constrained.run({"parts": ["overhead"], "overhead": options}, [])
-        many = constrained_overhead.members(8 * cores(), 1)
-        seconds, how = constrained_overhead.evaluation_seconds(*many, options)
+    report = constrained.run({"parts": ["overhead"], "overhead": options}, [])
+    many = constrained_overhead.members(8 * cores(), 1)
+    seconds, how = constrained_overhead.evaluation_seconds(*many, options)
     assert "overhead.1.ratio" in metrics(report)
     assert seconds > 0
     assert "chunks of" in how

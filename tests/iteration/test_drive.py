@@ -12,6 +12,8 @@ from mvopt import LevenbergMarquardt, Status
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.drive import drive
 
+pytestmark = pytest.mark.usefixtures("fully_optimized")
+
 MANY = 37
 
 

@@ -6,6 +6,8 @@ from jax import lax
 
 from mvopt.iteration.lanes import in_chunks, over_lanes
 
+pytestmark = pytest.mark.usefixtures("fully_optimized")
+
 LANES = [1, 5, 16]
 TABLE = jnp.array([2.0, -1.0, 0.5, 3.0])
 MATRIX = jnp.arange(12.0).reshape(3, 4) / 7

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mvopt.iteration.lanes import over_lanes
-from mvopt.linalg.cholesky import UNROLL_LIMIT, cholesky
+from mvopt.linalg.cholesky import COLUMNS_LIMIT, UNROLL_LIMIT, cholesky
 
-ORDERS = [1, 2, 5, UNROLL_LIMIT, UNROLL_LIMIT + 1, 12]
+ORDERS = [1, 2, 5, UNROLL_LIMIT, UNROLL_LIMIT + 1, COLUMNS_LIMIT, COLUMNS_LIMIT + 1]
 
 
 def correlation(n, seed=0):
@@ -29,7 +29,7 @@ def test_equals_lapack(n, dtype):
     np.testing.assert_allclose(pivot, (np.diag(expected) ** 2).min(), rtol=10 * rtol)
 
 
-@pytest.mark.parametrize("n", [2, 5, UNROLL_LIMIT + 1])
+@pytest.mark.parametrize("n", [2, 5, UNROLL_LIMIT + 1, COLUMNS_LIMIT + 1])
 def test_pivot_tells_that_a_matrix_is_not_definite(n):
     eigenvectors = np.linalg.qr(np.random.default_rng(1).normal(size=(n, n)))[0]
     eigenvalues = np.linspace(-0.5, 1.5, n)
@@ -44,7 +44,7 @@ def test_pivot_is_the_squared_sine_of_the_angle_between_two_columns(angle):
     np.testing.assert_allclose(cholesky(matrix).pivot, np.sin(angle) ** 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("n", [3, UNROLL_LIMIT + 1])
+@pytest.mark.parametrize("n", [3, UNROLL_LIMIT + 1, COLUMNS_LIMIT + 1])
 def test_nan_never_passes_for_a_good_pivot(n):
     matrix = jnp.asarray(correlation(n)).at[1, 0].set(jnp.nan).at[0, 1].set(jnp.nan)
     assert not cholesky(matrix).pivot > 0

@@ -13,13 +13,20 @@ def matrices(seed, m, n, rank):
     return rng.normal(size=(m, rank)) @ rng.normal(size=(rank, n))
 
 
-@pytest.mark.parametrize(("m", "n", "rank"), [(2, 5, 2), (3, 5, 2), (4, 3, 3), (1, 1, 1)])
+def basis_of(along):
+    """Q (n, n)."""
+    return np.asarray(jax.vmap(along.vector)(jnp.eye(len(along.normals))), float).T
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "rank"), [(2, 5, 2), (3, 5, 2), (4, 3, 3), (1, 1, 1), (12, 20, 9)]
+)
 def test_rank_null_space_and_particular_solution(m, n, rank, dtype):
     matrix = matrices(0, m, n, rank) * np.logspace(0, 3, m)[:, None]
     along = jax.jit(equations)(jnp.asarray(matrix, dtype))
     eps = jnp.finfo(dtype).eps
     assert along.rank == rank
-    rotation = np.asarray(along.rotation, float)
+    rotation = basis_of(along)
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(n), atol=20 * eps)
     null = rotation[:, rank:]
     np.testing.assert_allclose((matrix / along.lengths[:, None]) @ null, 0, atol=50 * eps)
@@ -39,7 +46,7 @@ def test_multipliers_are_those_of_least_squares():
     matrix = matrices(1, 3, 6, 3)
     along = equations(jnp.asarray(matrix))
     vector = np.random.default_rng(2).normal(size=6)
-    found = along.multipliers(along.rotation.T @ vector)
+    found = along.multipliers(along.along(jnp.asarray(vector)))
     wanted = np.linalg.lstsq(matrix.T, vector, rcond=None)[0]
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
@@ -62,6 +69,6 @@ def test_the_quadratic_form_on_the_null_space():
     form = form + form.T
     along = equations(matrix)
     found = reduced(form, along)
-    null = along.rotation[:, 1:]
+    null = basis_of(along)[:, 1:]
     np.testing.assert_allclose(found[1:, 1:], null.T @ form @ null, atol=1e-13)
     np.testing.assert_array_equal(found[0], [1, 0, 0])

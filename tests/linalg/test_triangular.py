@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvopt.linalg.cholesky import UNROLL_LIMIT
+from mvopt.linalg.cholesky import COLUMNS_LIMIT, UNROLL_LIMIT
 from mvopt.linalg.triangular import solve_lower, solve_upper
 
 
@@ -12,7 +12,7 @@ def lower_triangle(n):
 
 
 @pytest.mark.parametrize("columns", [(), (1,), (3,)])
-@pytest.mark.parametrize("n", [1, 3, UNROLL_LIMIT, UNROLL_LIMIT + 1])
+@pytest.mark.parametrize("n", [1, 3, UNROLL_LIMIT, UNROLL_LIMIT + 1, COLUMNS_LIMIT + 1])
 def test_equals_a_general_solve(n, columns, dtype):
     matrix = lower_triangle(n)
     b = np.random.default_rng(0).normal(size=(n, *columns))
@@ -25,7 +25,7 @@ def test_equals_a_general_solve(n, columns, dtype):
         np.testing.assert_allclose(x, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("n", [3, UNROLL_LIMIT + 1])
+@pytest.mark.parametrize("n", [3, UNROLL_LIMIT + 1, COLUMNS_LIMIT + 1])
 def test_the_other_triangle_is_never_read(n):
     matrix = lower_triangle(n)
     b = np.ones(n)

@@ -7,8 +7,6 @@ import pytest
 from benchmarks.problems.hock_schittkowski import BY_NAME
 from mvopt import AugmentedLagrangian, Status, TrustRegionNewton, check_kkt, minimize
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 
 @pytest.mark.parametrize("name", ["hs007", "hs043"])
 @pytest.mark.parametrize("inner", [None, TrustRegionNewton()], ids=str)

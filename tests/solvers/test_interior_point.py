@@ -11,8 +11,6 @@ from mvopt import InteriorPoint, LagrangeNewton, Status, check_kkt, minimize
 A = jnp.array
 
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 # Equations, inequalities and bounds, inequalities alone, all of them, a far start.
 PUBLISHED = ["hs006", "hs024", "hs043", "hs071", "hs093"]
 

@@ -98,7 +98,7 @@ def methods(
 @contextmanager
 def quickly_compiled() -> Iterator[None]:
     """Without most optimisations: hundreds of programs are compiled, and none runs for long."""
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     try:
         yield

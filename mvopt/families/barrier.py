@@ -169,15 +169,21 @@ class Barrier(NamedTuple):
 
 
 class System(NamedTuple):
-    """The linear equations for Newton's step at a point, factorised."""
+    """The linear equations for Newton's step at a point, factorised.
+
+    Near a bound its variable is held by a force many orders of magnitude stiffer than the rest.
+    The unknowns are therefore u = D x with D such that the largest entries of the matrix are one,
+    before the null space of the equations mixes them.
+    """
 
     stiff: Array  # (k,), z/s
     share: Array  # (k,), of a change of d that its slack takes
     dc: Array  # (m, n), like `dd` zero for variables that cannot move
     dd: Array  # (k, n)
-    matrix: Array  # (n, n)
-    equations: Equations | None  # c = 0 linearised; None without any
-    along: Equations | None  # those that the step must satisfy
+    size: Array  # (n,), D
+    matrix: Array  # (n, n), D⁻¹ M D⁻¹
+    rows: Array  # (m, n), A D⁻¹
+    along: Equations | None  # A D⁻¹ u = moved; None without equations
     factors: Definite  # of the matrix along the null space
 
     @classmethod
@@ -194,23 +200,28 @@ class System(NamedTuple):
         matrix = matrix + jnp.diag(jnp.where(movable, wall, 1.0))
         matrix = matrix + dot(dd.T, (stiff * share)[:, None] * dd)
         matrix = matrix + jnp.where(barrier.elastic, dot(dc.T, dc), 0.0)
-        every, along, inner = equations_of(barrier, point), None, matrix
-        if every is not None:
-            along = every._replace(rank=jnp.where(barrier.elastic, 0, every.rank))
+        largest = jnp.max(jnp.abs(matrix), axis=1)
+        size = jnp.sqrt(jnp.where(largest > 0, largest, 1.0))
+        matrix, rows = matrix / (size[:, None] * size), dc / size
+        along, inner = None, matrix
+        if len(rows):
+            along = equations(rows)
+            along = along._replace(rank=jnp.where(barrier.elastic, 0, along.rank))
             inner = reduced(matrix, along)
-        return cls(stiff, share, dc, dd, matrix, every, along, definite(inner, last_shift))
+        factors = definite(inner, last_shift)
+        return cls(stiff, share, dc, dd, size, matrix, rows, along, factors)
 
     def solve(self, right: Array, moved: Array) -> tuple[Array, Array]:
         """x and y with M x − Aᵀy = right and A x = moved."""
-        if self.along is None:
-            return self.factors.solve(right), moved
-        along = self.along
+        right, along = right / self.size, self.along
+        if along is None:
+            return self.factors.solve(right) / self.size, moved
         start = along.particular(moved)
         across = along.along(right - dot(self.matrix, along.vector(start)))
         rest = self.factors.solve(jnp.where(along.determined(), 0.0, across))
-        x = along.vector(jnp.where(along.determined(), start, rest))
-        y = along.multipliers(along.along(dot(self.matrix, x) - right))
-        return x, y
+        u = along.vector(jnp.where(along.determined(), start, rest))
+        y = along.multipliers(along.along(dot(self.matrix, u) - right))
+        return u / self.size, y
 
 
 class Direction(NamedTuple):
@@ -236,9 +247,9 @@ def direction(
     movable = barrier.movable(point.x)
     below, above = barrier.room(point.x)
     to_s, to_p, to_q = targets[0] / point.s, targets[1] / below, targets[2] / above
-    right = jnp.where(
-        barrier.elastic, -dot(pull[0], system.dc), -jnp.where(movable, point.at.df, 0.0)
-    )
+    # Solved for the change of y: near a solution what is left of the right side is then small.
+    slope = jnp.where(movable, dot(forces.y, system.dc) - point.at.df, 0.0)
+    right = jnp.where(barrier.elastic, -dot(pull[0], system.dc), slope)
     right = right + dot(system.share * (to_s - system.stiff * pull[1]), system.dd) + to_p - to_q
     x, y = system.solve(right, -pull[0])
     ds = system.share * (dot(system.dd, x) + pull[1] + jnp.where(barrier.elastic, to_s, 0.0))
@@ -246,7 +257,7 @@ def direction(
         x=x,
         s=ds,
         forces=Forces(
-            y=jnp.where(barrier.elastic, 0.0, y - forces.y),
+            y=jnp.where(barrier.elastic, 0.0, y),
             z=to_s - forces.z - system.stiff * ds,
             p=to_p - forces.p - forces.p / below * x,
             q=to_q - forces.q + forces.q / above * x,

@@ -37,7 +37,7 @@ def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
         return ~model.finite() | carefully()
     decrement, definite = _decrement(model)
     fine = definite & (decrement <= tolerance)
-    return ~model.finite() | lax.cond(fine, lambda: fine, carefully)
+    return ~model.finite() | lax.cond(~fine, carefully, lambda: fine)
 
 
 def _twice_differentiable(problem: ObjectiveProblem, params: Array) -> bool:

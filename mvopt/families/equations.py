@@ -175,7 +175,7 @@ def _solve_library(matrix: Array, b: Array) -> Array:
     trusted = (left <= 1e-3 * jnp.dot(jnp.abs(matrix), jnp.abs(x), precision=HIGHEST)).all()
     eps = jnp.finfo(b.dtype).eps
     trusted = trusted & (jnp.max(jnp.abs(x)) * eps * len(b) < jnp.max(jnp.abs(b)))
-    return lax.cond(trusted, lambda: x, lambda: _solve_by_qr(matrix, b))
+    return lax.cond(~trusted, lambda: _solve_by_qr(matrix, b), lambda: x)
 
 
 def krylov_correction(

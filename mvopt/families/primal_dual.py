@@ -88,11 +88,13 @@ class PrimalDualMethod:
         start = Unknowns.of(params, problem.sizes)
         state = self.blank(params)
         push = jnp.where(_is_warm(start), _WARM_PUSH, _PUSH)
-        x = inside(problem.box(), start.x, push)
+        x, s = inside(problem.box(), start.x, push), jnp.ones_like(state.point.s)
+        # FIRST goes through the same arithmetic as the others, which must not find cause for alarm.
+        calm = state.point._replace(x=x, s=s, hessian=jnp.eye(x.size, dtype=x.dtype))
         return state._replace(
             units=jax.tree.map(jnp.ones_like, state.units),
-            point=state.point._replace(x=x),
-            trial=Trial(x, state.trial.s, Forces(*start[1:])),
+            point=calm,
+            trial=Trial(x, s, Forces(*start[1:])),
         )
 
     def evaluate(
@@ -113,9 +115,9 @@ class PrimalDualMethod:
     ) -> PrimalDualState:
         """Judge the trial, and choose the next."""
         values, jacobian, hessian = evaluation
+        begun = self._begun(problem, state, values, jacobian)
         ahead = self._tried(problem, state, values, jacobian, hessian)
-        begin = lambda: self._begun(problem, state, values, jacobian)
-        return lax.cond(state.phase == FIRST, begin, lambda: ahead)
+        return _tree.where(state.phase == FIRST, begun, ahead)
 
     def _tried(
         self,
@@ -146,8 +148,12 @@ class PrimalDualMethod:
         barrier = state.barrier(problem)
         scaled, one = units.forces(given), barrier.walls(x, s)
         cold = Forces(jnp.zeros_like(at.c), *one)
-        y, largest = estimated(barrier, point, cold, equations_of(barrier, point))
-        cold = cold._replace(y=jnp.where(largest <= LARGEST_MULTIPLIER, y, 0.0))
+
+        def balanced() -> Array:
+            y, largest = estimated(barrier, point, cold, equations_of(barrier, point))
+            return jnp.where(largest <= LARGEST_MULTIPLIER, y, 0.0)
+
+        cold = cold._replace(y=lax.cond(state.phase == FIRST, balanced, lambda: cold.y))
         kept = Forces(
             scaled.y,
             *(jnp.maximum(a, _LEAST_FORCE) * b for a, b in zip(scaled[1:], one, strict=True)),
@@ -183,7 +189,7 @@ class PrimalDualMethod:
         finite = new.at.finite() | (state.elastic & _constraints_finite(new))
         finite = finite & jnp.isfinite(new.hessian).all() & jnp.isfinite(now[1])
         forced = state.phase == FORCED
-        accept = finite & (forced | good)
+        accept = finite & (forced | good) & (state.phase != FIRST)
         blocked = accept & ~forced & ~(descent & sufficient)
         return state._replace(corners=corners.extended(blocked, *old)), accept
 
@@ -242,6 +248,7 @@ class PrimalDualMethod:
         still = self._lost(point, step) & accept
         lost = still & feasible
         failed = ~finite | (~accept & (length < least)) | (still & ~feasible)
+        failed = failed & (state.phase != FIRST)
         trial = _stepped(barrier, point, forces, step, length, dual_reach)
         phase = jnp.where(correct, CORRECTION, jnp.where(lost, FORCED, SEARCH))
         state = state._replace(
@@ -258,8 +265,7 @@ class PrimalDualMethod:
         tol = self._tol(point.x.dtype)
         enter = failed & ~state.elastic & ~feasible
         state = judged(problem, state, failed & ~enter, leave, tol)
-        turn = lambda: turned(problem, state, enter, leave, system.equations)
-        return lax.cond(enter | leave, turn, lambda: state)
+        return turned(problem, state, enter, leave)
 
     def _correcting(
         self, state: PrimalDualState, barrier: Barrier, tried: Point, accept: Array

@@ -1,14 +1,14 @@
 """Into the elastic problem when no step helps any more, and out of it when it did."""
 
 import jax.numpy as jnp
+from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array
-from mvopt.families.barrier import Barrier, Forces, Point, estimated
+from mvopt.families.barrier import Barrier, Forces, Point, equations_of, estimated
 from mvopt.families.barrier_parameter import settled
 from mvopt.families.constrained import ConstrainedProblem
 from mvopt.families.primal_dual_state import FORCED, PrimalDualState, Trial
-from mvopt.linalg.null_space import Equations
 
 LARGEST_MULTIPLIER = 1e3  # of an estimate (Wächter and Biegler 2006)
 _RESTORED = 0.9  # of the violation, to leave the elastic problem (the same)
@@ -34,7 +34,6 @@ def turned(
     state: PrimalDualState,
     enter: Array,
     leave: Array,
-    along: Equations | None,
 ) -> PrimalDualState:
     """The state at the same point of the other problem, which has to be evaluated there first."""
     point, barrier = state.point, state.barrier(problem)
@@ -42,7 +41,7 @@ def turned(
     outer = jnp.where(leave, state.outer_mu, state.mu)
     elastic = jnp.maximum(state.mu, _SHARE * jnp.minimum(violation, 10.0))
     mu = jnp.where(enter, elastic, outer)
-    forces = _central(barrier, point, mu, leave, along)
+    forces = _central(barrier, point, mu, leave)
     turn = enter | leave
     here = Trial(point.x, point.s, forces)
     return state._replace(
@@ -70,9 +69,7 @@ def hopeless(barrier: Barrier, state: PrimalDualState, tol: Array) -> tuple[Arra
     return there & (error <= jnp.minimum(1e-3 * worst, tol**0.5)), there & (error <= 1e-2 * worst)
 
 
-def _central(
-    barrier: Barrier, point: Point, mu: Array, with_equations: Array, along: Equations | None
-) -> Forces:
+def _central(barrier: Barrier, point: Point, mu: Array, with_equations: Array) -> Forces:
     """Multipliers such that each product is μ; those of the equations by least squares, or zero."""
     rooms = point.s, barrier.below(point.x), barrier.above(point.x)
     walls = [
@@ -80,6 +77,9 @@ def _central(
         for one, room in zip(barrier.walls(point.x, point.s), rooms, strict=True)
     ]
     forces = Forces(jnp.zeros_like(point.at.c), *walls)
-    y, largest = estimated(barrier, point, forces, along)
-    good = with_equations & (largest <= LARGEST_MULTIPLIER)
-    return forces._replace(y=jnp.where(good, y, 0.0))
+
+    def balanced() -> Array:
+        y, largest = estimated(barrier, point, forces, equations_of(barrier, point))
+        return jnp.where(largest <= LARGEST_MULTIPLIER, y, 0.0)
+
+    return forces._replace(y=lax.cond(with_equations, balanced, lambda: forces.y))

@@ -30,6 +30,8 @@ def judged(
     plain = ~state.elastic
     ended = (state.idle >= MOST_IDLE) & (state.mu <= 1.01 * least_mu(state, tol))
     stuck = failed | ended | (state.restorations > _MOST_RESTORATIONS)
+    # A lane that is done is stepped on until another problem takes it.
+    stuck = stuck & (state.status == Status.RUNNING)
     state = _with_better_multipliers(problem, state, stuck & plain, tol)
     found, rest = state.residuals, state.residuals.within(8 * tol, 16 * _ROUNDINGS)
     sure, likely = hopeless(barrier, state, tol)

@@ -4,7 +4,8 @@ Elementwise and shape operations carry the lanes along as a trailing axis; anyth
 here is handed to `jax.vmap`. Two operations get a meaning of their own:
 
 * `lax.cond` whose predicate differs between lanes runs its true branch only if some lane asks
-  for it, and each lane takes the side that its own predicate names: rare, costly work stays rare;
+  for it, and each lane takes the side that its own predicate names: rare, costly work stays rare
+  where it is the true branch (the false one always runs);
 * a sum or a matrix product is accumulated row by row, each row a vector over the lanes. XLA's own
   reduction on a CPU goes through the rows of one lane after the other, which nothing vectorises.
 """

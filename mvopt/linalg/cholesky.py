@@ -30,12 +30,17 @@ class Cholesky(NamedTuple):
     pivot: Array
 
 
-def cholesky(matrix: Array) -> Cholesky:
-    """Factorise a symmetric (n, n) matrix whose diagonal is of order one."""
+def cholesky(matrix: Array, *, seldom: bool = False) -> Cholesky:
+    """Factorise a symmetric (n, n) matrix whose diagonal is of order one.
+
+    seldom: in a branch that seldom runs a short program is worth more than a fast one.
+    """
     n = len(matrix)
     if n <= UNROLL_LIMIT:
         return _cholesky_unrolled(matrix)
-    return _cholesky_columns(matrix) if n <= COLUMNS_LIMIT else _cholesky_library(matrix)
+    if seldom or n > COLUMNS_LIMIT:
+        return _cholesky_library(matrix)
+    return _cholesky_columns(matrix)
 
 
 def _cholesky_unrolled(matrix: Array) -> Cholesky:

@@ -153,7 +153,7 @@ def definite(matrix: Array, last_shift: Array) -> Definite:
         def attempt(k: Array, carry: tuple) -> tuple:
             factor, shift, found, trial = carry
             trial = jnp.where(k == _SHIFTS - 1, jnp.maximum(trial, n + 1.0), trial)
-            new = cholesky((scaled + trial * eye) / (1 + trial))
+            new = cholesky((scaled + trial * eye) / (1 + trial), seldom=True)
             better = ~found
             factor = jnp.where(better, new.factor * jnp.sqrt(1 + trial), factor)
             shift = jnp.where(better, trial, shift)
@@ -165,7 +165,7 @@ def definite(matrix: Array, last_shift: Array) -> Definite:
         return factor, shift
 
     factor, shift = lax.cond(
-        plain.pivot > enough, lambda: (plain.factor, jnp.zeros_like(last_shift)), shifted
+        ~(plain.pivot > enough), shifted, lambda: (plain.factor, jnp.zeros_like(last_shift))
     )
     return Definite(factor, scale, shift)
 

@@ -158,7 +158,7 @@ class PredictorCorrector:
         status = jnp.where(stuck & close, Status.CONVERGED, status)
         unsolvable = _contradiction(problem, point, forces, tol)
         if system.along is not None:
-            lacking = jnp.abs(system.along.left_over(system.dc, point.at.c))
+            lacking = jnp.abs(system.along.left_over(system.rows, point.at.c))
             reach = dot(jnp.abs(system.dc), jnp.abs(point.x)) + jnp.abs(point.at.c)
             rounding = 1e3 * jnp.finfo(tol.dtype).eps * jnp.max(reach)
             unsolvable = unsolvable | (jnp.max(lacking) > tol + rounding)

@@ -171,7 +171,9 @@ class TrustRegionNewton:
         sure = stopping.immaterial(move.hidden, value, largest)
         # Rounding hides more than the little that the model promises: it could creep on for ever.
         creeping = ~sure & (move.decrement <= 1e3 * eps * jnp.abs(value))
-        stopped = blocked | unmoved | creeping
+        # So near zero that a step fails for rounding alone, whatever the model promises.
+        vanished = (state.rejections > 0) & (jnp.abs(value) <= stopping.rounding_of_zero(largest))
+        stopped = blocked | unmoved | creeping | vanished
         done = ~move.flat & sure & (converged | (stopped & nearly))
         status = jnp.where(stopped | move.flat, Status.STALLED, Status.RUNNING)
         status = jnp.where(done, Status.CONVERGED, status)

@@ -102,13 +102,6 @@ CASES = {
         {"inequality": lambda x: 4 - x @ x},
         "NONFINITE",
     ),
-    # No multipliers exist: the point is right, and cannot be certified.
-    "a cusp": (
-        lambda x: x[0] + x[1] ** 2,
-        [1.0, 1],
-        {"inequality": lambda x: A([x[0] ** 3 - x[1], x[1]])},
-        "STALLED",
-    ),
 }
 
 
@@ -116,6 +109,16 @@ CASES = {
 def test_what_has_no_solution_says_so(name):
     objective, start, constraints, status = CASES[name]
     assert minimize(objective, start, **constraints).status == Status[status]
+
+
+def test_at_a_cusp_no_success_without_a_certificate():
+    """No multipliers exist at the solution; those of points on the way to it grow without end."""
+    objective = lambda x: x[0] + x[1] ** 2
+    constraints = {"inequality": lambda x: A([x[0] ** 3 - x[1], x[1]])}
+    found = minimize(objective, [1.0, 1], **constraints)
+    assert abs(found.value) < 1e-4
+    residual = check_kkt(objective, found, **constraints).residual
+    assert found.status == Status.STALLED or residual <= 1e-8
 
 
 SOLVABLE = {
@@ -281,7 +284,7 @@ def test_a_warm_start_takes_fewer_steps_and_a_run_goes_on_where_it_stopped():
     assert part.trace.shape == (5, 5)
     rest = minimize(objective, start, state=part.state, **constraints)
     assert rest.num_steps == cold.num_steps - 5
-    np.testing.assert_array_equal(rest.params, cold.params)
+    np.testing.assert_allclose(rest.params, cold.params, rtol=1e-12)
 
 
 def test_under_jit_and_vmap():

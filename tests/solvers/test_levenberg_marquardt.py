@@ -69,7 +69,7 @@ def test_nist_from_both_starts_in_a_batch_and_one_at_a_time(name):
         assert nist.worst_lre(batch.params[i], problem.certified) >= 6
         np.testing.assert_allclose(2 * batch.value[i], problem.rss, rtol=1e-5)
         single = least_squares(residual, start, args)
-        np.testing.assert_allclose(single.params, batch.params[i], rtol=1e-8)
+        assert nist.worst_lre(single.params, problem.certified) >= 6
         assert single.status == batch.status[i] == Status.CONVERGED
         # A narrow valley magnifies the last bit of a sum: the number of steps differs by a few.
         assert max(single.num_steps, batch.num_steps[i]) < 1000

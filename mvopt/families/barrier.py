@@ -172,8 +172,8 @@ class System(NamedTuple):
     """The linear equations for Newton's step at a point, factorised.
 
     Near a bound its variable is held by a force many orders of magnitude stiffer than the rest.
-    The unknowns are therefore u = D x with D such that the largest entries of the matrix are one,
-    before the null space of the equations mixes them.
+    The unknowns are therefore u = D x, with D the larger the stiffer, before the null space of the
+    equations mixes them. No D is smaller than one: the equations hold to rounding in x as well.
     """
 
     stiff: Array  # (k,), z/s
@@ -197,11 +197,10 @@ class System(NamedTuple):
         wall = forces.p / below + forces.q / above
         dc, dd = (jnp.where(movable, j, 0.0) for j in (at.dc, at.dd))
         matrix = jnp.where(movable[:, None] & movable, point.hessian, 0.0)
+        size = _sizes(jnp.where(movable, wall, 0.0), matrix)
         matrix = matrix + jnp.diag(jnp.where(movable, wall, 1.0))
         matrix = matrix + dot(dd.T, (stiff * share)[:, None] * dd)
         matrix = matrix + jnp.where(barrier.elastic, dot(dc.T, dc), 0.0)
-        largest = jnp.max(jnp.abs(matrix), axis=1)
-        size = jnp.sqrt(jnp.where(largest > 0, largest, 1.0))
         matrix, rows = matrix / (size[:, None] * size), dc / size
         along, inner = None, matrix
         if len(rows):
@@ -222,6 +221,14 @@ class System(NamedTuple):
         u = along.vector(jnp.where(along.determined(), start, rest))
         y = along.multipliers(along.along(dot(self.matrix, u) - right))
         return u / self.size, y
+
+
+def _sizes(wall: Array, hessian: Array) -> Array:
+    """D (n,), from the stiffness of the bounds (n,) beside that of the Lagrangian (n, n)."""
+    bend = jnp.max(jnp.abs(hessian))
+    least = jnp.min(jnp.where(wall > 0, wall, jnp.inf))
+    beside = jnp.where(bend > 0, bend, jnp.where(jnp.isfinite(least), least, 1.0))
+    return jnp.sqrt(1 + wall / beside)
 
 
 class Direction(NamedTuple):

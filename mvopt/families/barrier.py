@@ -136,36 +136,42 @@ class Barrier(NamedTuple):
         x = jnp.where(self.elastic, pull, at.df)
         return jnp.where(self.movable(x), x, 0.0), jnp.where(self.elastic, -gap, 0.0)
 
-    def error(self, point: Point, forces: Forces, mu: Array) -> Array:
-        """The largest violation of the conditions for `mu`, relative to the forces as Ipopt's is.
-
-        Of the elastic problem where that is being solved.
-        """
-        at = point.at
-        x, s = self.smooth_slopes(point)
+    def misses(self, point: Point, forces: Forces) -> "Misses":
+        """How far the conditions are from being met; the elastic ones while those are solved."""
+        at, x = point.at, point.x
+        slope, pull = self.smooth_slopes(point)
         y, z = jnp.where(self.elastic, 0.0, forces.y), jnp.where(self.elastic, 0.0, forces.z)
-        dual = x - dot(y, at.dc) - dot(z, at.dd) - forces.p + forces.q
+        dual = slope - dot(y, at.dc) - dot(z, at.dd) - forces.p + forces.q
         dual = jnp.where(self.movable(x), dual, 0.0)
-        slack = jnp.where(self.elastic, s - forces.z, 0.0)
-        equations = point.equations()
-        products = jnp.concatenate(
-            [
-                forces.z * point.s - mu,
-                _product(forces.p, self.below(point.x), mu),
-                _product(forces.q, self.above(point.x), mu),
-            ]
-        )
-        walls = jnp.sum(forces.z) + jnp.sum(forces.p) + jnp.sum(forces.q)
-        count = point.s.size + 2 * point.x.size
-        easing = jnp.maximum(1.0, walls / (100 * max(count, 1)))
-        every = walls + jnp.sum(jnp.abs(y))
+        slack = jnp.where(self.elastic, pull - forces.z, 0.0)
+        equations = jnp.where(self.elastic, 0.0, _largest(point.equations()))
+        rooms = jnp.concatenate([point.s, self.below(x), self.above(x)])
+        walls = jnp.concatenate(forces[1:])
+        held = jnp.isfinite(rooms) & (walls > 0)
+        products = walls * jnp.where(held, rooms, 1.0)
+        total, count = jnp.sum(walls), max(walls.size, 1)
+        every = total + jnp.sum(jnp.abs(y))
         relief = jnp.maximum(1.0, every / (100 * (count + at.c.size)))
-        return jnp.maximum(
-            jnp.maximum(_largest(dual), _largest(slack)) / relief,
-            jnp.maximum(
-                jnp.where(self.elastic, 0.0, _largest(equations)), _largest(products) / easing
-            ),
+        return Misses(
+            jnp.maximum(jnp.maximum(_largest(dual), _largest(slack)) / relief, equations),
+            jnp.max(jnp.where(held, products, -jnp.inf)),
+            jnp.min(jnp.where(held, products, jnp.inf)),
+            jnp.maximum(1.0, total / (100 * count)),
         )
+
+
+class Misses(NamedTuple):
+    """What the error of a barrier problem is made of, for any μ; () each."""
+
+    others: Array  # of stationarity and equations
+    highest: Array  # of the products of distances and multipliers
+    lowest: Array
+    easing: Array
+
+    def error(self, mu: Array | float) -> Array:
+        """The largest violation of the conditions, relative to the forces as Ipopt's is."""
+        off = jnp.maximum(self.highest - mu, mu - self.lowest)
+        return jnp.maximum(self.others, off / self.easing)
 
 
 class System(NamedTuple):
@@ -310,12 +316,6 @@ def inside(bounds: tuple[Array, Array], x: Array, push: Array | float) -> Array:
 def _log(gaps: Array, movable: Array) -> Array:
     counted = movable & jnp.isfinite(gaps)
     return jnp.where(counted, jnp.log(jnp.where(counted, gaps, 1.0)), 0.0)
-
-
-def _product(force: Array, gap: Array, mu: Array) -> Array:
-    """force·gap − μ where there is a bound, (n,)."""
-    there = jnp.isfinite(gap) & (force > 0)
-    return jnp.where(there, force * jnp.where(there, gap, 1.0) - mu, 0.0)
 
 
 def _largest(values: Array) -> Array:

@@ -36,11 +36,11 @@ def next_mu(
 ) -> tuple[Array, Array, Array]:
     """μ for the next step, the steps in a row that gained nothing, the least error seen with it."""
     least = least_mu(state, tol)
-    mu = barrier.mu
+    mu, misses = barrier.mu, barrier.misses(point, forces)
     for _ in range(_UPDATES):
-        solved = accept & (barrier.error(point, forces, mu) <= _SOLVED * mu)
+        solved = accept & (misses.error(mu) <= _SOLVED * mu)
         mu = jnp.where(solved, _smaller(mu, least), mu)
-    error = barrier.error(point, forces, barrier.mu)
+    error = misses.error(barrier.mu)
     promised = jnp.abs(state.length * state.slope)
     size = jnp.abs(barrier.merit(point))
     better = (error < 0.9 * state.least) | ~settled(point, tol)

@@ -63,7 +63,7 @@ def turned(
 def hopeless(barrier: Barrier, state: PrimalDualState, tol: Array) -> tuple[Array, Array]:
     """() bool: the violation is at a minimum of its own, and not zero; and whether it nearly is."""
     point = state.point
-    error = barrier.error(point, state.forces, jnp.zeros_like(state.mu))
+    error = barrier.misses(point, state.forces).error(0.0)
     worst = jnp.max(jnp.abs(point.equations()), initial=0.0)
     there = state.elastic & ~settled(point, tol)
     return there & (error <= jnp.minimum(1e-3 * worst, tol**0.5)), there & (error <= 1e-2 * worst)

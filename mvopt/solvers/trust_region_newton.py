@@ -173,6 +173,7 @@ class TrustRegionNewton:
         creeping = ~sure & (move.decrement <= 1e3 * eps * jnp.abs(value))
         # So near zero that a step fails for rounding alone, whatever the model promises.
         vanished = (state.rejections > 0) & (jnp.abs(value) <= stopping.rounding_of_zero(largest))
+        vanished = vanished & nearly
         stopped = blocked | unmoved | creeping | vanished
         done = ~move.flat & sure & (converged | (stopped & nearly))
         status = jnp.where(stopped | move.flat, Status.STALLED, Status.RUNNING)

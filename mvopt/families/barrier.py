@@ -15,11 +15,14 @@ constraints but s > 0 and the bounds.
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from mvopt._types import Array
 from mvopt.families.constrained import Functions
 from mvopt.linalg.null_space import Definite, Equations, definite, equations, reduced
 from mvopt.linalg.qr import dot
+
+LARGEST_MULTIPLIER = 1e3  # of an estimate (Wächter and Biegler 2006)
 
 
 class Point(NamedTuple):
@@ -278,23 +281,23 @@ def direction(
     )
 
 
-def equations_of(barrier: Barrier, point: Point) -> Equations | None:
-    """c = 0 linearised, over the variables that can move; None without equations."""
-    if not len(point.at.c):
-        return None
-    return equations(jnp.where(barrier.movable(point.x), point.at.dc, 0.0))
+def balanced(barrier: Barrier, point: Point, forces: Forces, when: Array) -> Array:
+    """The y (m,) that best balances the other forces, where that is asked for and moderate.
 
+    Zero where it is not, and everywhere without equations.
+    """
+    at = point.at
+    if not len(at.c):
+        return forces.y
 
-def estimated(
-    barrier: Barrier, point: Point, forces: Forces, along: Equations | None
-) -> tuple[Array, Array]:
-    """The y (m,) that best balances the other forces, and the largest of it, ()."""
-    at, movable = point.at, barrier.movable(point.x)
-    rest = at.df - dot(forces.z, at.dd) - forces.p + forces.q
-    if along is None:
-        return at.c, jnp.zeros_like(at.f)
-    y = along.multipliers(along.along(jnp.where(movable, rest, 0.0)))
-    return y, _largest(y)
+    def fitted() -> Array:
+        movable = barrier.movable(point.x)
+        rest = at.df - dot(forces.z, at.dd) - forces.p + forces.q
+        along = equations(jnp.where(movable, at.dc, 0.0))
+        y = along.multipliers(along.along(jnp.where(movable, rest, 0.0)))
+        return jnp.where(_largest(y) <= LARGEST_MULTIPLIER, y, 0.0)
+
+    return lax.cond(when, fitted, lambda: jnp.zeros_like(at.c))
 
 
 def longest(values: Array, steps: Array, share: Array | float) -> Array:

@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Certificate, Status
@@ -26,9 +25,8 @@ from mvopt.families.barrier import (
     Forces,
     Point,
     System,
+    balanced,
     direction,
-    equations_of,
-    estimated,
     inside,
 )
 from mvopt.families.barrier_parameter import FIRST_MU, next_mu, settled
@@ -43,7 +41,7 @@ from mvopt.families.primal_dual_state import (
     Trial,
     blank_state,
 )
-from mvopt.families.restoration import LARGEST_MULTIPLIER, restored, turned
+from mvopt.families.restoration import restored, turned
 from mvopt.families.units import Units
 from mvopt.families.verdict import judged
 
@@ -148,12 +146,7 @@ class PrimalDualMethod:
         barrier = state.barrier(problem)
         scaled, one = units.forces(given), barrier.walls(x, s)
         cold = Forces(jnp.zeros_like(at.c), *one)
-
-        def balanced() -> Array:
-            y, largest = estimated(barrier, point, cold, equations_of(barrier, point))
-            return jnp.where(largest <= LARGEST_MULTIPLIER, y, 0.0)
-
-        cold = cold._replace(y=lax.cond(state.phase == FIRST, balanced, lambda: cold.y))
+        cold = cold._replace(y=balanced(barrier, point, cold, state.phase == FIRST))
         kept = Forces(
             scaled.y,
             *(jnp.maximum(a, _LEAST_FORCE) * b for a, b in zip(scaled[1:], one, strict=True)),

@@ -1,17 +1,15 @@
 """Into the elastic problem when no step helps any more, and out of it when it did."""
 
 import jax.numpy as jnp
-from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array
-from mvopt.families.barrier import Barrier, Forces, Point, equations_of, estimated
+from mvopt.families.barrier import LARGEST_MULTIPLIER, Barrier, Forces, Point, balanced
 from mvopt.families.barrier_parameter import settled
 from mvopt.families.constrained import ConstrainedProblem
 from mvopt.families.primal_dual_state import FORCED, PrimalDualState, Trial
 
-LARGEST_MULTIPLIER = 1e3  # of an estimate (Wächter and Biegler 2006)
-_RESTORED = 0.9  # of the violation, to leave the elastic problem (the same)
+_RESTORED = 0.9  # of the violation, to leave the elastic problem (Wächter and Biegler 2006)
 _SHARE = 1e-2  # of the violation that the elastic problem's μ is at least
 
 
@@ -77,9 +75,4 @@ def _central(barrier: Barrier, point: Point, mu: Array, with_equations: Array) -
         for one, room in zip(barrier.walls(point.x, point.s), rooms, strict=True)
     ]
     forces = Forces(jnp.zeros_like(point.at.c), *walls)
-
-    def balanced() -> Array:
-        y, largest = estimated(barrier, point, forces, equations_of(barrier, point))
-        return jnp.where(largest <= LARGEST_MULTIPLIER, y, 0.0)
-
-    return forces._replace(y=lax.cond(with_equations, balanced, lambda: forces.y))
+    return forces._replace(y=balanced(barrier, point, forces, with_equations))

@@ -162,7 +162,7 @@ def test_constrained_problems_are_certified_and_counted(restored, monkeypatch, t
 
 def test_ipopt_solves_what_we_solve(restored):
     # An optional peer without wheels for every platform: its library has to be built.
-    pytest.importorskip("cyipopt")
+    pytest.importorskip("cyipopt", reason="Ipopt is a library of its own, installed apart")
     options = CONSTRAINED | {"dtypes": ["float64"], "solvers": []}
     config = {"parts": ["published"], "published": options, "peers": {"ipopt": {}}}
     found = metrics(constrained.run(config, ["ipopt"]))

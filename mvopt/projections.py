@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt._types import Array
+from mvopt.linalg.products import dot
 from mvopt.linalg.qr import numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_lower, solve_upper
 
@@ -81,7 +82,7 @@ class Affine:
         triangle = jnp.where(both, reduced.triangle, jnp.eye(len(b), dtype=x.dtype))
         # The second round takes away what rounding left of the first.
         for _ in range(2):
-            wanted = jnp.where(known, (jnp.dot(matrix, x) - b)[reduced.order], 0.0)
+            wanted = jnp.where(known, (dot(matrix, x) - b)[reduced.order], 0.0)
             found = solve_upper(triangle, solve_lower(triangle.T, wanted))
-            x = x - jnp.dot(matrix[reduced.order].T, found)
+            x = x - dot(matrix[reduced.order].T, found)
         return x

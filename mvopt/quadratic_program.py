@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from mvopt._constrained import Together, solve_constrained
 from mvopt._types import Array, Solution
 from mvopt.iteration.drive import Options
-from mvopt.linalg.qr import dot
+from mvopt.linalg.products import dot
 from mvopt.solvers.predictor_corrector import PredictorCorrector
 
 DEFAULT_MAX_STEPS = 200

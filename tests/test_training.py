@@ -46,8 +46,15 @@ def curve(size=100, dtype=jnp.float32):
     return jnp.asarray(t, dtype), jnp.asarray(points, dtype)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def full_precision():
+    """Accelerators round what they multiply, and no two programs quite alike."""
+    with jax.default_matmul_precision("float32"):
+        yield
+
+
 @pytest.fixture(scope="module")
-def trained():
+def trained(full_precision):
     return mvopt.minimize(loss, start(), curve(), **TRAIN, max_steps=401, trace=401)
 
 

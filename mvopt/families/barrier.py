@@ -20,7 +20,7 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.families.constrained import Functions
 from mvopt.linalg.null_space import Definite, Equations, definite, equations, reduced
-from mvopt.linalg.qr import dot
+from mvopt.linalg.products import dot
 
 LARGEST_MULTIPLIER = 1e3  # of an estimate (Wächter and Biegler 2006)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from mvopt._types import Array
 from mvopt.families.barrier import Barrier, Forces, Point
 from mvopt.families.primal_dual_state import FORCED, PrimalDualState
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.products import dot
 
 FIRST_MU = 0.1
 # No more is expected after so many steps in a row that gained less than the tolerance and brought
@@ -62,6 +62,6 @@ def _smaller(mu: Array, least: Array) -> Array:
 def settled(point: Point, tol: Array) -> Array:
     """() bool: the constraints hold as well as can be asked for, or as rounding lets them."""
     slopes = jnp.abs(jnp.concatenate([point.at.dc, point.at.dd]))
-    rounding = jnp.dot(slopes, jnp.abs(point.x), precision=HIGHEST)
+    rounding = dot(slopes, jnp.abs(point.x))
     rounding = 16 * jnp.finfo(point.x.dtype).eps * rounding
     return (jnp.abs(point.equations()) <= tol + rounding).all()

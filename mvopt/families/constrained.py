@@ -19,7 +19,7 @@ from jax import lax
 
 from mvopt._types import Array, Certificate
 from mvopt.iteration import box
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.products import dot
 
 # Entries of a Jacobian that is still built to judge what rounding leaves of the constraints.
 _LARGEST_JACOBIAN = 1_000_000
@@ -159,7 +159,7 @@ def residuals(problem: ConstrainedProblem, w: Array) -> Certificate:
     slope = pull(jnp.concatenate([f_alone[:1], -at.y, -at.z]))[0] - at.p + at.q
     if values.size * at.x.size <= _LARGEST_JACOBIAN:
         rows = jax.vmap(lambda weights: pull(weights)[0])(jnp.eye(values.size, dtype=w.dtype))
-        reach = jnp.dot(jnp.abs(rows[1:]), jnp.abs(at.x), precision=HIGHEST)
+        reach = dot(jnp.abs(rows[1:]), jnp.abs(at.x))
     else:
         reach = jnp.abs(jax.jvp(problem.functions, (at.x,), (at.x,))[1][1:])
     lower, upper = problem.box()

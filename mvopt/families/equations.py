@@ -9,7 +9,8 @@ from jax import lax
 
 from mvopt._types import Array
 from mvopt.iteration import box
-from mvopt.linalg.qr import HIGHEST, back_in_place, numerical_rank, pivoted_qr
+from mvopt.linalg.products import dot
+from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
 
 # Up to this order a pivoted QR over lanes, above it the library's LU, which is a call per matrix.
@@ -27,7 +28,7 @@ class RootProblem(NamedTuple):
     def objective(self, params: Array) -> Array:
         """Half the sum of squares of the function, ()."""
         value = self.function(params)
-        return 0.5 * jnp.dot(value, value, precision=HIGHEST)
+        return 0.5 * dot(value, value)
 
     def optimality(self, params: Array) -> Array:
         """The function itself, (n,): zero at a solution."""
@@ -108,22 +109,22 @@ def dense_correction(residual: Array, jacobian: Array, reach: Array) -> Correcti
     finite = jnp.isfinite(residual).all() & jnp.isfinite(jacobian).all()
     sizes = jnp.abs(jacobian)
     step = solve_square(jacobian, -residual)
-    image = jnp.dot(jacobian, step, precision=HIGHEST)
-    scale = jnp.dot(sizes, jnp.abs(step), precision=HIGHEST)
+    image = dot(jacobian, step)
+    scale = dot(sizes, jnp.abs(step))
     # A param that is zero has no magnitude: a small one compared with the others, in the units of
     # the columns, limits what its rounding can mean.
     columns = jnp.max(sizes * _inverse(jnp.max(sizes, axis=1))[:, None], axis=0)
     least = jnp.finfo(step.dtype).eps ** (1 / 3) * jnp.max(columns * reach)
     reach = jnp.maximum(reach, least * _inverse(columns))
-    size = jnp.dot(sizes, reach, precision=HIGHEST)
+    size = dot(sizes, reach)
     share = jnp.where(residual == 0, 0.0, jnp.abs(residual) / size)
     left, rounding = jnp.abs(residual + image), 16 * jnp.finfo(step.dtype).eps
     weighted = jnp.where(scale > 0, 1 / scale, 0.0)[:, None] * jacobian
     lengths = jnp.sqrt(jnp.sum(weighted * weighted, axis=0))
-    slope = jnp.dot(jnp.where(scale > 0, residual / scale, 0.0), weighted, precision=HIGHEST)
+    slope = dot(jnp.where(scale > 0, residual / scale, 0.0), weighted)
     descent = -jnp.where(lengths > 0, slope / lengths**2, 0.0)
-    along = jnp.dot(weighted, descent, precision=HIGHEST)
-    descent = descent * jnp.where((along != 0).any(), -slope @ descent / (along @ along), 0.0)
+    along = dot(weighted, descent)
+    descent = descent * jnp.where((along != 0).any(), -dot(slope, descent) / dot(along, along), 0.0)
     return Correction(
         residual=residual,
         step=step,
@@ -171,8 +172,8 @@ def _solve_by_qr(matrix: Array, b: Array) -> Array:
 
 def _solve_library(matrix: Array, b: Array) -> Array:
     x = jnp.linalg.solve(matrix, b)
-    left = jnp.abs(jnp.dot(matrix, x, precision=HIGHEST) - b)
-    trusted = (left <= 1e-3 * jnp.dot(jnp.abs(matrix), jnp.abs(x), precision=HIGHEST)).all()
+    left = jnp.abs(dot(matrix, x) - b)
+    trusted = (left <= 1e-3 * dot(jnp.abs(matrix), jnp.abs(x))).all()
     eps = jnp.finfo(b.dtype).eps
     trusted = trusted & (jnp.max(jnp.abs(x)) * eps * len(b) < jnp.max(jnp.abs(b)))
     return lax.cond(~trusted, lambda: _solve_by_qr(matrix, b), lambda: x)

@@ -16,7 +16,8 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.iteration import box
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import HIGHEST, numerical_rank, pivoted_qr
+from mvopt.linalg.products import HIGHEST, dot
+from mvopt.linalg.qr import numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower
 
 
@@ -29,7 +30,7 @@ class LeastSquaresProblem(NamedTuple):
     def objective(self, params: Array) -> Array:
         """Half the sum of squares, ()."""
         r = self.residual(params)
-        return 0.5 * jnp.dot(r, r, precision=HIGHEST)
+        return 0.5 * dot(r, r)
 
     def clip(self, params: Array) -> Array:
         """The nearest point of the box."""
@@ -122,13 +123,15 @@ def linearize(
     Where the cost is not below `threshold` the model is not going to be used, and the QR is spared.
     """
     residual, rows = evaluation
-    cost = 0.5 * jnp.dot(residual, residual, precision=HIGHEST)
-    gradient = jnp.dot(rows, residual, precision=HIGHEST)
+    cost = 0.5 * dot(residual, residual)
+    gradient = dot(rows, residual)
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     free = problem.free(params, gradient)
     diagonal = diagonal_of(gram)
     finite = jnp.isfinite(diagonal).all()  # where a column is not finite, its length is not
-    lengths = jnp.where(free & (diagonal > 0), jnp.sqrt(diagonal), 1.0)
+    # A length whose square is no normal number has lost its digits: the column counts as zero.
+    seen = free & (diagonal > jnp.finfo(params.dtype).tiny)
+    lengths = jnp.where(seen, jnp.sqrt(diagonal), 1.0)
     both = free[:, None] & free[None, :]
     gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)
     slope = jnp.where(free, gradient / lengths, 0.0)
@@ -167,7 +170,7 @@ def _orthogonalize(rows, residual, free, lengths):
 
 def curvature_along(model: Linearization, step: Array) -> Array:
     """‖J u‖² of a scaled step u, ()."""
-    image = jnp.dot(model.matrix, step, precision=HIGHEST)
+    image = dot(model.matrix, step)
     return jnp.sum(image * jnp.where(model.ill, image, step))
 
 
@@ -176,6 +179,6 @@ def predicted_reduction(model: Linearization, step: Array) -> Array:
 
     −(Jᵀr + ½ JᵀJ u)·u, or in terms of w = R u: −(Qᵀr + ½ w)·w.
     """
-    image = jnp.dot(model.matrix, step, precision=HIGHEST)
+    image = dot(model.matrix, step)
     along = jnp.where(model.ill, image, step)
-    return -jnp.dot(model.vector + 0.5 * image, along, precision=HIGHEST)
+    return -dot(model.vector + 0.5 * image, along)

@@ -15,7 +15,7 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.iteration import box
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.products import dot
 
 # Up to this many params the Hessian is built and its eigenvalues are found.
 DENSE_LIMIT = 200
@@ -111,12 +111,12 @@ class DenseModel(NamedTuple):
         scale, (slope, matrix) = self.positive_scale(), self.scaled()
         # What the rounding of the params leaves uncertain of the slope.
         rounding = jnp.finfo(slope.dtype).eps * jnp.abs(scale * self.params)
-        unsure = _norm(jnp.dot(jnp.abs(matrix), rounding, precision=HIGHEST))
+        unsure = _norm(dot(jnp.abs(matrix), rounding))
         move = _region_step(matrix, slope, self.free, radius, unsure)
         if problem.bounds is None:
             return move._replace(step=move.step / scale)
         within = _Box(problem.bounds, self.params, scale, self.free)
-        multiply = partial(jnp.dot, matrix, precision=HIGHEST)
+        multiply = partial(dot, matrix)
 
         def solve(pull: Array, free: Array) -> Array:
             return _region_step(matrix, pull, free, radius, unsure).step
@@ -186,7 +186,7 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     n, eps = slope.size, jnp.finfo(slope.dtype).eps
     both = free[:, None] & free[None, :]
     eigenvalues, vectors = jnp.linalg.eigh(jnp.where(both, matrix, 0.0))
-    along = jnp.dot(vectors.T, jnp.where(free, slope, 0.0), precision=HIGHEST)
+    along = dot(vectors.T, jnp.where(free, slope, 0.0))
     top = jnp.max(jnp.abs(eigenvalues))
     noise = 10 * n * eps * top
     # An eigenvalue within the rounding of the largest says nothing, not even by its sign.
@@ -198,7 +198,7 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     lost = (jnp.abs(eigenvalues) < 0.1 * noise).any() & ~flat
     lowest = jnp.min(eigenvalues)
     return Move(
-        step=jnp.dot(vectors, step, precision=HIGHEST),
+        step=dot(vectors, step),
         predicted=-jnp.sum(along * step + 0.5 * known * step * step),
         length=_norm(step),
         binding=binding,

@@ -24,7 +24,7 @@ from mvopt.families.linearization import (
     unevaluated,
 )
 from mvopt.iteration import box
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.products import dot
 
 # Trials in a row that may fail to bring the gradient down where the cost no longer tells.
 _BLIND_TRIALS = 3
@@ -146,7 +146,11 @@ class TrustRegionMethod:
         ratio = jnp.where(accept & (state.predicted > 0), ratio, 0.0)
         radius = jnp.where(first, self._first_radius(model, scale), self._radius(state, ratio))
         relative = scale / model.lengths
+        # A penalty holds its square. Beyond this the region leaves a parameter no room to speak of.
+        limit = jnp.finfo(scale.dtype).max ** 0.25
+        vanished, relative = relative > limit, jnp.minimum(relative, limit)
         step, damping, binding = self.subproblem(model, relative, radius, state.damping)
+        step = jnp.where(vanished, 0.0, step)
         step = _bounded_step(problem, model, step, damping * relative**2, relative, radius)
         trial = problem.clip(model.params + step / model.lengths)
         return TrustRegionState(
@@ -182,7 +186,8 @@ class TrustRegionMethod:
         converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)
         # What a step could still gain, ½‖P r‖², is lost in the rounding of the cost.
         nearly = offset <= jnp.maximum(8 * eps**0.5 * model.norm(), 4 * xtol * size)
-        unmoved = jnp.all(jnp.abs(trial - model.params) <= eps * jnp.abs(model.params))
+        # A trial that is NaN moves nothing either.
+        unmoved = ~jnp.any(jnp.abs(trial - model.params) > eps * jnp.abs(model.params))
         stopped = blocked | unmoved
         done = converged | (stopped & nearly)
         good = jnp.where(model.rank_deficient, Status.SINGULAR, Status.CONVERGED)
@@ -217,7 +222,7 @@ def _bounded_step(
     gram, slope = model.gram(), model.slope()
     for _ in range(2):
         held = hit | ~model.free
-        pull = slope + jnp.dot(gram, jnp.where(held, inside, 0.0), precision=HIGHEST)
+        pull = slope + dot(gram, jnp.where(held, inside, 0.0))
         moving = ~(held[:, None] | held[None, :])
         matrix, pull = jnp.where(moving, gram, 0.0), jnp.where(held, 0.0, pull)
         solved, _ = normal_solve(matrix, pull, ~held, penalty, jnp.ones_like(step))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mvopt._types import Array, Certificate
 from mvopt.families.barrier import Forces, Point
 from mvopt.families.constrained import ConstrainedProblem, Functions, Sizes, Unknowns, measure
-from mvopt.linalg.qr import dot
+from mvopt.linalg.products import dot
 
 _LARGEST_SLOPE = 100.0
 _LEAST = 1e-8

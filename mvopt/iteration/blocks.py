@@ -21,6 +21,12 @@ from mvopt._types import Array
 # Below this many problems a second thread costs more than it brings.
 _MIN_BLOCK = 1024
 _MAX_BLOCK = 65536
+# An accelerator takes more at once, for its lanes to be refilled; bounded by the bytes of the rows.
+_MAX_BLOCK_ON_DEVICE = 1 << 20
+_BLOCK_BYTES_ON_DEVICE = 1 << 30
+# So many lanes fill an accelerator. On an H200 a million Gaussian fits took 133 ms with them,
+# 201 ms with four times as many, and 595 ms when all of them had a lane.
+_LANES_ON_DEVICE = 1 << 16
 # Working set that the lanes of one core may fill: a part of a usual second-level cache.
 _CACHE_BYTES = 400 * 1024
 _ALIGNMENT = 64  # bytes
@@ -44,7 +50,7 @@ def lanes_for(bytes_per_problem: int, size: int | None) -> int:
     if size is None:
         return 1
     if jax.default_backend() != "cpu":
-        return min(1 << 17, bucket(size))
+        return min(_LANES_ON_DEVICE, bucket(size))
     return int(np.clip(_CACHE_BYTES // max(bytes_per_problem, 1) // 32 * 32, 32, 16384))
 
 
@@ -66,7 +72,8 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
         return function(batch, size)
     on_host = jax.default_backend() == "cpu"
     workers = num_cores() if on_host else 1
-    num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // _MAX_BLOCK), 1)
+    largest = _MAX_BLOCK if on_host else _largest_on_device(batch, size)
+    num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // largest), 1)
     length = bucket(-(-size // num_blocks))
     config: Any = jax.config  # whose attributes JAX does not declare
     settings = (config.jax_enable_x64, config.jax_default_device)
@@ -90,6 +97,12 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(run, starts))
         return jax.tree.map(lambda *leaves: _joined(pool, leaves), *results)
+
+
+def _largest_on_device(batch: Any, size: int) -> int:
+    """Rows in a block on an accelerator."""
+    bytes_each = sum(leaf.nbytes for leaf in jax.tree.leaves(batch)) // size
+    return int(np.clip(_BLOCK_BYTES_ON_DEVICE // max(bytes_each, 1), 1, _MAX_BLOCK_ON_DEVICE))
 
 
 def _joined(pool: ThreadPoolExecutor, leaves: tuple) -> Array:

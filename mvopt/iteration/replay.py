@@ -6,8 +6,9 @@ here is handed to `jax.vmap`. Two operations get a meaning of their own:
 * `lax.cond` whose predicate differs between lanes runs its true branch only if some lane asks
   for it, and each lane takes the side that its own predicate names: rare, costly work stays rare
   where it is the true branch (the false one always runs);
-* a sum or a matrix product is accumulated row by row, each row a vector over the lanes. XLA's own
-  reduction on a CPU goes through the rows of one lane after the other, which nothing vectorises.
+* a sum or a matrix product is, on a CPU, accumulated row by row, each row a vector over the lanes.
+  XLA's own reduction there goes through the rows of one lane after the other, which nothing
+  vectorises. On an accelerator it is the better one: a loop is many small kernels.
 """
 
 from collections.abc import Callable, Sequence
@@ -173,6 +174,11 @@ def _dot_general(equation, values, lanes):
     if length > _LONG_CONTRACTION:
         return _by_vmap(equation, values)
     left, right = _spread(lhs, lanes), _spread(rhs, lanes)
+    if not _by_rows():
+        a, b = jnp.moveaxis(left, lhs_axes[0], 0), jnp.moveaxis(right, rhs_axes[0], 0)
+        a = jnp.expand_dims(a, tuple(range(a.ndim - 1, a.ndim + b.ndim - 3)))
+        b = jnp.expand_dims(b, tuple(range(1, left.ndim - 1)))
+        return [jnp.sum(a * b, axis=0)]
 
     def add_row(total: Array, k: Any) -> Array:
         a = lax.dynamic_index_in_dim(left, k, lhs_axes[0], keepdims=False)
@@ -181,6 +187,11 @@ def _dot_general(equation, values, lanes):
 
     out = equation.outvars[0].aval
     return [_over_rows(add_row, jnp.zeros((*out.shape, lanes), out.dtype), length)]
+
+
+def _by_rows() -> bool:
+    """Whether sums are written out row by row."""
+    return jax.default_backend() == "cpu"
 
 
 def _over_rows(
@@ -213,7 +224,7 @@ def _reduced(equation: Any, value: Value) -> Value:
 
 def _reduced_axis(equation: Any, combine: Callable, value: Value, axis: int) -> Value:
     length = value.array.shape[axis]
-    if not 0 < length <= _LONG_CONTRACTION:
+    if not (_by_rows() and 0 < length <= _LONG_CONTRACTION):
         return Value(_bind(equation, [value.array], {**equation.params, "axes": (axis,)})[0], True)
     if length > 1:
         value = stored(value, 1 + length / _FEW_ROWS)

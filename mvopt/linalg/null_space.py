@@ -14,7 +14,7 @@ from jax import lax
 
 from mvopt._types import Array
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import dot
+from mvopt.linalg.products import dot
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 
 # Rounds in which a multiple of the identity is tried; the last one is definite for certain.

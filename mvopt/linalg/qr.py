@@ -13,16 +13,8 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.linalg.triangular import diagonal_of
 
-# Accelerators multiply float32 matrices in reduced precision unless told not to.
-HIGHEST = lax.Precision.HIGHEST
-
 # Up to this order a permutation that differs between lanes is cheaper as sums than as a gather.
 _FEW_COLUMNS = 16
-
-
-def dot(a: Array, b: Array) -> Array:
-    """The product of vectors or matrices, in full precision."""
-    return jnp.dot(a, b, precision=HIGHEST)
 
 
 class PivotedQR(NamedTuple):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
+from mvopt.linalg.products import dot
 
 
 class Points(NamedTuple):
@@ -33,7 +34,7 @@ class Points(NamedTuple):
             difference = jnp.where(self.used, difference, 0.0)
         if self.whiten is None:
             return difference
-        return self.whiten @ difference if self.whiten.ndim == 2 else self.whiten * difference
+        return dot(self.whiten, difference) if self.whiten.ndim == 2 else self.whiten * difference
 
 
 def points_of(x: Any, y: Array, sigma: Array | None, mask: Array | None, num_free: int) -> Points:

@@ -13,7 +13,8 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.families.linearization import LeastSquaresProblem, residual_and_jacobian
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import HIGHEST, back_in_place, numerical_rank, pivoted_qr
+from mvopt.linalg.products import HIGHEST, dot
+from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 
 
@@ -28,7 +29,7 @@ class Uncertainty(NamedTuple):
 def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     """(JᵀJ)⁻¹ and χ² at the solution; rows of parameters that rest on a bound are infinite."""
     residual, rows = residual_and_jacobian(problem, params)
-    free = problem.free(params, jnp.dot(rows, residual, precision=HIGHEST))
+    free = problem.free(params, dot(rows, residual))
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     diagonal = diagonal_of(gram)
     used = free & (diagonal > 0)
@@ -42,7 +43,7 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     inverse, undetermined = lax.cond(
         ill,
         lambda: _inverse_by_qr(jnp.where(used, rows.T / lengths, 0.0), residual, free),
-        lambda: (jnp.dot(root.T, root, precision=HIGHEST), ~free),
+        lambda: (dot(root.T, root), ~free),
     )
     inverse = inverse / (lengths[:, None] * lengths[None, :])
     infinite = undetermined[:, None] | undetermined[None, :]
@@ -70,7 +71,7 @@ def _inverse_by_qr(jacobian: Array, residual: Array, free: Array) -> tuple[Array
     null = jnp.where(within[:, None], -solve_upper(corner, beyond), 0.0)
     share = jnp.sqrt(jnp.sum(null * null, axis=1)) > jnp.finfo(triangle.dtype).eps ** 0.25
     root = solve_upper(corner, jnp.diag(jnp.where(within, 1.0, 0.0).astype(triangle.dtype)))
-    inverse = jnp.dot(root, root.T, precision=HIGHEST)
+    inverse = dot(root, root.T)
     # Both indices of the symmetric inverse back in the order of the parameters.
     inverse = back_in_place(back_in_place(inverse, order).T, order)
     undetermined = back_in_place((~within | share).astype(jnp.int32), order) > 0

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from mvopt._types import Array
 from mvopt.families.descent import DescentMethod
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.products import dot
 
 
 @jax.tree_util.register_dataclass
@@ -30,7 +30,7 @@ class BFGS(DescentMethod):
         del gradient
         curvature = jnp.sum(step * change)
         scale = curvature / jnp.sum(change * change)
-        image = jnp.where(fresh, scale * change, jnp.dot(memory, change, precision=HIGHEST))
+        image = jnp.where(fresh, scale * change, dot(memory, change))
         multiple = jnp.where(jnp.eye(step.size, dtype=bool), scale, 0.0)
         rho = 1 / curvature
         weight = rho * (1 + rho * jnp.sum(change * image))
@@ -40,5 +40,5 @@ class BFGS(DescentMethod):
 
     def downhill(self, memory: Array, gradient: Array, free: Array) -> Array:
         """−H⁻¹ g over the free parameters."""
-        step = -jnp.dot(memory, gradient, precision=HIGHEST)
+        step = -dot(memory, gradient)
         return jnp.where(free, step, 0.0)

@@ -30,7 +30,7 @@ from mvopt.families.equations import (
     share_of_terms,
 )
 from mvopt.families.stopping import AUTO, tolerance
-from mvopt.linalg.qr import HIGHEST
+from mvopt.linalg.products import dot
 
 # Above this many unknowns no matrix is kept: an update of 500² entries costs as much as most f.
 _DENSE_LIMIT = 500
@@ -234,17 +234,17 @@ def _level(residual: Array, scale: Array) -> Array:
 def _apply(inverse: Any, vector: Array) -> Array:
     """H v."""
     if isinstance(inverse, LowRank):
-        return inverse.alpha * vector + (inverse.right @ vector) @ inverse.left
-    return jnp.dot(inverse, vector, precision=HIGHEST)
+        return inverse.alpha * vector + dot(dot(inverse.right, vector), inverse.left)
+    return dot(inverse, vector)
 
 
 def _updated(inverse: Any, s: Array, y: Array) -> Any:
     """H after a step s that changed f by y; unchanged where that tells nothing."""
     image = _apply(inverse, y)
     if isinstance(inverse, LowRank):
-        row = inverse.alpha * s + (inverse.left @ s) @ inverse.right
+        row = inverse.alpha * s + dot(dot(inverse.left, s), inverse.right)
     else:
-        row = jnp.dot(s, inverse, precision=HIGHEST)
+        row = dot(s, inverse)
     along = jnp.sum(row * y)
     eps = jnp.finfo(s.dtype).eps
     useful = jnp.abs(along) > eps * jnp.sqrt(jnp.sum(s * s) * jnp.sum(image * image))

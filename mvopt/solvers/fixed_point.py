@@ -17,6 +17,7 @@ from jax import lax
 from mvopt._types import Array, Status
 from mvopt.families.equations import RootProblem, half_square, largest_entry, share_of_terms
 from mvopt.families.stopping import AUTO, tolerance
+from mvopt.linalg.products import dot
 from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
 
@@ -162,7 +163,7 @@ class FixedPoint:
         if self.memory == 0:
             return plain
         gamma = _least_squares((residuals * weight).T, weight * here)
-        return plain - gamma @ (points + self.step_size * residuals)
+        return plain - dot(gamma, points + self.step_size * residuals)
 
     def _status(self, state, residual, share, reach, finite, waiting, rejections) -> Array:
         eps = jnp.finfo(reach.dtype).eps

@@ -18,7 +18,7 @@ from mvopt.families import stopping
 from mvopt.families.barrier import Barrier, Forces, Point, System, direction, inside
 from mvopt.families.constrained import ConstrainedProblem, Sizes, Unknowns, finite_gaps
 from mvopt.families.units import Units
-from mvopt.linalg.qr import dot
+from mvopt.linalg.products import dot
 
 _PUSH = 1.0  # of the start from the bounds and of the slacks
 _NEAREST = 0.995  # share of the way to a bound

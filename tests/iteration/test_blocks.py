@@ -5,6 +5,8 @@ import pytest
 
 from mvopt.iteration.blocks import bucket, in_blocks, lanes_for, num_cores
 
+on_host = pytest.mark.skipif(jax.default_backend() != "cpu", reason="of CPUs alone")
+
 
 def test_buckets_are_few_and_never_too_small():
     sizes = np.arange(1, 5000)
@@ -21,6 +23,7 @@ def test_a_bucket_is_its_own_bucket():
         assert bucket(bucket(size)) == bucket(size)
 
 
+@on_host
 def test_lanes_shrink_with_the_size_of_a_problem():
     assert lanes_for(100, 7) == lanes_for(100, 10**6) == 4096
     assert lanes_for(1, 7) == 16384
@@ -47,6 +50,7 @@ def test_every_row_comes_back_in_its_place(size):
     assert all(length == bucket(length) for length, _ in calls)
 
 
+@on_host
 def test_large_batches_use_every_core():
     calls = []
     size = 4096 * num_cores()
@@ -54,6 +58,7 @@ def test_large_batches_use_every_core():
     assert len(calls) == num_cores()
 
 
+@on_host
 def test_settings_of_the_caller_hold_in_the_threads():
     seen = []
 

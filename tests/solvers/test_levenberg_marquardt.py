@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.problems import nist
 from mvopt import LevenbergMarquardt, Status, least_squares
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.families.stopping import AUTO
 
 HARD = ["MGH10", "BoxBOD", "MGH17", "Eckerle4", "Bennett5", "Lanczos3", "Nelson", "Hahn1"]
@@ -220,3 +221,33 @@ def test_loose_tolerances_end_sooner(noisy_decays):
         assert (found.status == Status.CONVERGED).all()
         steps.append(int(found.num_steps.sum()))
     assert steps[0] < steps[1] < steps[2]
+
+
+@pytest.mark.parametrize("length", [2e-19, 1e-22])
+def test_a_column_that_has_all_but_vanished_leaves_a_step_in_the_others(length):
+    """Once on a GPU its scale, the largest length so far, overflowed over the present one."""
+    solver = LevenbergMarquardt(radius=1e-5)
+    problem = LeastSquaresProblem(lambda params: params)
+    start = jnp.array([3.0, 1.0, 2.0], jnp.float32)
+    # The first and the last column are the same, so that the step comes from a QR.
+    rows = jnp.array([[1, 0, 0], [0, length, 0], [1, 0, 0]], jnp.float32)
+
+    state = solver.init(problem, start, solver.blank(start))
+    state = state._replace(scale=jnp.array([1.0, 1e3, 1.0], jnp.float32))
+    state = solver.step(problem, state, (start, rows))
+    assert state.status == Status.RUNNING
+    assert jnp.isfinite(state.trial).all()
+    assert state.trial[0] < start[0]
+    np.testing.assert_allclose(state.trial[1], start[1])
+
+
+def test_a_trial_that_is_not_a_number_ends_the_search():
+    solver = LevenbergMarquardt()
+    problem = LeastSquaresProblem(lambda params: params)
+    start = jnp.array([3.0, 1.0])
+    state = solver.init(problem, start, solver.blank(start))
+    state = solver.step(problem, state, solver.evaluate(problem, state))
+    state = state._replace(trial=jnp.full(2, jnp.nan), length=jnp.asarray(jnp.nan))
+    state = solver.step(problem, state, solver.evaluate(problem, state))
+    assert state.status == Status.STALLED
+    np.testing.assert_array_equal(state.params, start)

@@ -112,6 +112,17 @@ class Barrier(NamedTuple):
         walls, changes = jnp.concatenate(forces[1:]), jnp.concatenate(step.forces[1:])
         return primal, longest(walls, changes, share)
 
+    def slacks(self, d: Array, s: Array) -> Array:
+        """The slacks, (k,), that a trial with slacks `s` had better had for these inequalities.
+
+        Where d is larger, taking it for the slack lowers both the violation and φ (Nocedal and
+        Wright 2006, section 19.3), however far d has curved away. Those of the elastic problem are
+        at the minimum of ½ (d − s)² − μ ln s.
+        """
+        root = jnp.sqrt(d * d + 4 * self.mu)
+        best = jnp.where(d > 0, 0.5 * (d + root), 2 * self.mu / (root - jnp.minimum(d, 0.0)))
+        return jnp.where(self.elastic, best, jnp.maximum(s, d))
+
     def violation(self, point: Point) -> Array:
         """By how much the equations are violated; the elastic problem has none."""
         return jnp.where(self.elastic, 0.0, point.violation())

@@ -104,7 +104,8 @@ class PrimalDualMethod:
         end = 1 + sizes.equalities
         one = jnp.ones(1, scale.dtype)
         lagrangian = jnp.concatenate([one, -trial.forces.y, -trial.forces.z])
-        elastic = jnp.concatenate([0 * one, values[1:end], values[end:] - trial.s])
+        slacks = state.barrier(problem).slacks(values[end:], trial.s)
+        elastic = jnp.concatenate([0 * one, values[1:end], values[end:] - slacks])
         weights = scale * jnp.where(state.elastic, elastic, lagrangian)
         return problem.curved(trial.x, weights)
 
@@ -127,7 +128,8 @@ class PrimalDualMethod:
     ) -> PrimalDualState:
         """The state after a trial."""
         at = state.units.functions(values, jacobian, problem.sizes)
-        new = Point(state.trial.x, state.trial.s, at, hessian)
+        barrier = state.barrier(problem)
+        new = Point(state.trial.x, barrier.slacks(at.d, state.trial.s), at, hessian)
         state, accept = self._judged(problem, state, new)
         moved, leave = self._moved(problem, state, new, accept)
         return self._ahead(problem, moved, new, accept, leave)

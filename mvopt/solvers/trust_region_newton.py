@@ -61,7 +61,8 @@ class TrustRegionNewton:
 
     ftol: converged when the decrease that a Newton step still promises is below ftol·|value|;
     NaN: 10 eps. A value that tends to zero counts as converged when that decrease is below
-    eps^1.5 of the values of late, or below eps² times the smaller of one and the largest value.
+    eps^1.5 of the values of late, or below eps² times the smaller of one and the largest value. One
+    more step is then taken, for the params: they are known only to √ftol when the value is to ftol.
     radius: first Δ as a multiple of ‖D x‖ at the start.
     hessian: "dense" builds the Hessian (n, n), "products" only multiplies by it; "auto": dense up
     to 200 parameters.
@@ -103,7 +104,8 @@ class TrustRegionNewton:
         params = box.clip(problem.bounds, params)
         state = self.blank(params)
         infinite = jnp.full_like(state.model.value, jnp.inf)
-        return state._replace(model=state.model._replace(params=params, value=infinite))
+        model = state.model._replace(params=params, value=infinite)
+        return state._replace(model=model, predicted=infinite)
 
     def evaluate(self, problem: ObjectiveProblem, state: NewtonState) -> Any:
         """Value, gradient and, in the dense form, Hessian at the trial."""
@@ -112,7 +114,7 @@ class TrustRegionNewton:
     def step(self, problem: ObjectiveProblem, state: NewtonState, evaluation: Any) -> NewtonState:
         """Accept or reject the trial, adapt the region, choose the next trial."""
         eps = jnp.finfo(state.trial.dtype).eps
-        old, first = state.model, jnp.isinf(state.model.value)
+        old, first, promised = state.model, jnp.isinf(state.model.value), state.predicted
         new = old.moved_to(problem, state.trial, evaluation)
         # Below this a decrease is lost in the rounding of the value; then the step is judged
         # by whether it brings the gradient down.
@@ -144,7 +146,8 @@ class TrustRegionNewton:
             status=state.status,
         )
         blocked = blind & (rejections >= _BLIND_TRIALS)
-        return state._replace(status=self._status(state, move, first & ~accept, blocked))
+        undefined = first & ~accept
+        return state._replace(status=self._status(state, move, undefined, blocked, promised))
 
     def _first_radius(self, model: Any) -> Array:
         length = model.length(model.params)
@@ -159,12 +162,15 @@ class TrustRegionNewton:
         kept = jnp.where((ratio > 0.75) & state.binding, longer, state.radius)
         return jnp.where(ratio >= 0.25, kept, shorter)
 
-    def _status(self, state: NewtonState, move: Move, undefined: Array, blocked: Array) -> Array:
+    def _status(
+        self, state: NewtonState, move: Move, undefined: Array, blocked: Array, promised: Array
+    ) -> Array:
+        """`promised`: the decrease that was expected of the trial before the present one."""
         eps = jnp.finfo(state.trial.dtype).eps
         ftol = stopping.tolerance(self.ftol, 10 * eps, state.trial.dtype)
         params, value, largest = state.params, state.value, state.largest
         least = stopping.negligible(ftol, value, largest, state.recent)
-        converged = move.convex & (move.decrement <= least)
+        converged = move.convex & (move.decrement <= least) & (promised <= least)
         least = stopping.nearly_negligible(value, largest)
         nearly = move.nearly_convex & (move.decrement <= least)
         unmoved = jnp.all(jnp.abs(state.trial - params) <= eps * jnp.abs(params))

@@ -112,7 +112,13 @@ def test_bad_data_sets_are_rows_and_leave_the_others_alone(files):
     assert table.column_names == good.column_names
     for name in good.column_names:  # Arrow's own comparison takes NaN for unequal
         rows = table[name].slice(0, 3).to_numpy(zero_copy_only=False)
-        np.testing.assert_array_equal(rows, good[name].to_numpy(zero_copy_only=False))
+        # The order of a sum on an accelerator depends on the number of lanes.
+        rounding = 0 if jax.default_backend() == "cpu" else 1e-12
+        expected = good[name].to_numpy(zero_copy_only=False)
+        if rows.dtype.kind == "f":
+            np.testing.assert_allclose(rows, expected, rtol=rounding, atol=rounding)
+        else:
+            np.testing.assert_array_equal(rows, expected)
     assert table["id"].to_pylist()[3:] == ["nan", "few", "empty"]
     assert table["status"].to_pylist()[3:] == ["NONFINITE", "BAD_INPUT", "BAD_INPUT"]
     assert table["num_points"].to_pylist()[3:] == [12, 2, 0]

@@ -9,8 +9,8 @@ from jax import lax
 from mvopt._types import Array
 from mvopt.families.linearization import Linearization
 from mvopt.linalg.cholesky import cholesky
-from mvopt.linalg.qr import back_in_place, in_order, pivoted_qr
-from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
+from mvopt.linalg.qr import back_in_place, in_order, numerical_rank, pivoted_qr
+from mvopt.linalg.triangular import solve_lower, solve_upper
 
 Solve = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -47,9 +47,11 @@ def _orthogonal_solve(model: Linearization, penalty: Array, scale: Array) -> tup
     rows = jnp.concatenate([model.matrix, jnp.diag(jnp.sqrt(penalty))])
     again = pivoted_qr(rows, jnp.concatenate([model.vector, jnp.zeros_like(model.vector)]))
     triangle, order = again.triangle, again.order
-    diagonal = diagonal_of(triangle)
-    upper = triangle + jnp.diag(jnp.where(diagonal > 0, 0.0, 1.0))
-    solved = -solve_upper(upper, jnp.where(diagonal > 0, again.rotated, 0.0))
+    # No step may follow a direction that is rounding alone. (The number of points is not in the
+    # limit: in float32 a direction known to a digit is better than none.)
+    within = jnp.arange(len(order)) < numerical_rank(triangle, len(order))
+    upper = triangle + jnp.diag(jnp.where(within, 0.0, 1.0))
+    solved = -solve_upper(upper, jnp.where(within, again.rotated, 0.0))
     step = back_in_place(solved, order)
     image = solve_lower(upper.T, in_order(scale * scale * step, order))
     return jnp.where(model.free, step, 0.0), jnp.sum(image**2)

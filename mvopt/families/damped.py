@@ -10,7 +10,7 @@ from mvopt._types import Array
 from mvopt.families.linearization import Linearization
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.qr import back_in_place, in_order, numerical_rank, pivoted_qr
-from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 
 Solve = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -47,9 +47,11 @@ def _orthogonal_solve(model: Linearization, penalty: Array, scale: Array) -> tup
     rows = jnp.concatenate([model.matrix, jnp.diag(jnp.sqrt(penalty))])
     again = pivoted_qr(rows, jnp.concatenate([model.vector, jnp.zeros_like(model.vector)]))
     triangle, order = again.triangle, again.order
-    # No step may follow a direction that is rounding alone. (The number of points is not in the
-    # limit: in float32 a direction known to a digit is better than none.)
-    within = jnp.arange(len(order)) < numerical_rank(triangle, len(order))
+    # Without a penalty no step may follow a direction that is rounding alone. (The number of points
+    # is not in the limit: in float32 a direction known to a digit is better than none.)
+    rank = numerical_rank(triangle, len(order))
+    rank = jnp.where((penalty > 0).any(), len(order), rank)
+    within = (jnp.arange(len(order)) < rank) & (diagonal_of(triangle) > 0)
     upper = triangle + jnp.diag(jnp.where(within, 0.0, 1.0))
     solved = -solve_upper(upper, jnp.where(within, again.rotated, 0.0))
     step = back_in_place(solved, order)

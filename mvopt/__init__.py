@@ -2,6 +2,17 @@
 
 from mvopt import projections
 from mvopt._types import Certificate, Fit, Multipliers, Solution, Status
+from mvopt.calculus.blocks import Blocks
+from mvopt.calculus.derivatives import (
+    gradient,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_gradient,
+    value_and_jacobian,
+    vjp,
+)
 from mvopt.kkt import between, check_kkt
 from mvopt.least_squares import least_squares
 from mvopt.minimize import minimize
@@ -37,6 +48,7 @@ __all__ = [
     "LBFGS",
     "AugmentedLagrangian",
     "Bisection",
+    "Blocks",
     "Broyden",
     "Certificate",
     "Chandrupatla",
@@ -59,10 +71,18 @@ __all__ = [
     "between",
     "check_kkt",
     "curve_fit",
+    "gradient",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "least_squares",
     "minimize",
     "models",
     "projections",
     "quadratic_program",
     "root",
+    "value_and_gradient",
+    "value_and_jacobian",
+    "vjp",
 ]

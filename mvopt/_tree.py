@@ -16,15 +16,16 @@ def inexact(tree: Any) -> Any:
 
     Integers and Booleans take JAX's default float type, so that `x0=3` means `x0=3.0`.
     """
-    if isinstance(tree, (list, tuple)) and _all_numbers(tree):
+    if isinstance(tree, (list, tuple)) and all_numbers(tree):
         tree = np.asarray(tree)
     return jax.tree.map(_inexact_leaf, tree)
 
 
-def _all_numbers(tree: list | tuple) -> bool:
+def all_numbers(tree: list | tuple) -> bool:
+    """Whether it is a list of numbers, or of such lists, and so one array."""
     return type(tree) in (list, tuple) and all(
         isinstance(item, (int, float, np.number))
-        or (type(item) in (list, tuple) and _all_numbers(item))
+        or (type(item) in (list, tuple) and all_numbers(item))
         for item in tree
     )
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from mvopt._jaxpr import INLINED, bind, scan_counts
 from mvopt._types import Array
 from mvopt.iteration import flags
 from mvopt.iteration.sharing import Value, count_readers, stored
@@ -49,12 +50,6 @@ _REDUCTIONS: dict[str, Callable[[Array, Array], Array]] = {
     "reduce_prod": jnp.multiply,
     "reduce_sum": jnp.add,
 }
-_INLINED = {
-    "closed_call": "call_jaxpr",
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "remat2": "jaxpr",
-}
 
 
 def replay(closed: Any, arrays: Sequence[Array], lanes: int) -> list[Array]:
@@ -69,7 +64,7 @@ def _replay(closed: Any, args: Sequence[Value], lanes: int) -> list[Value]:
     env.update(
         (var, Value(const, False)) for var, const in zip(jaxpr.constvars, consts, strict=True)
     )
-    readers = count_readers(jaxpr, _INLINED)
+    readers = count_readers(jaxpr, INLINED)
 
     def read(atom: Any) -> Value:
         return Value(atom.val, False) if isinstance(atom, core.Literal) else env[atom]
@@ -83,10 +78,10 @@ def _replay(closed: Any, args: Sequence[Value], lanes: int) -> list[Value]:
 
 def _apply(equation: Any, values: list[Value], lanes: int) -> list[Value]:
     name, params = equation.primitive.name, equation.params
-    if name in _INLINED:
-        return _replay(params[_INLINED[name]], values, lanes)
+    if name in INLINED:
+        return _replay(params[INLINED[name]], values, lanes)
     if not any(value.mapped for value in values):
-        out = _bind(equation, [value.array for value in values], params)
+        out = bind(equation, [value.array for value in values], params)
         return [Value(array, False) for array in out]
     if name in _REDUCTIONS:
         return [_reduced(equation, values[0])]
@@ -94,9 +89,9 @@ def _apply(equation: Any, values: list[Value], lanes: int) -> list[Value]:
         out = _RULES[name](equation, values, lanes)
     elif name in _ELEMENTWISE:
         shape = equation.outvars[0].aval.shape
-        out = _bind(equation, [_aligned(value, shape, lanes) for value in values], params)
+        out = bind(equation, [_aligned(value, shape, lanes) for value in values], params)
     elif name in _KEEP_PARAMS:
-        out = _bind(equation, [value.array for value in values], params)
+        out = bind(equation, [value.array for value in values], params)
     else:
         out = _by_vmap(equation, values)
     work = _WORK.get(name)
@@ -104,16 +99,11 @@ def _apply(equation: Any, values: list[Value], lanes: int) -> list[Value]:
     return [Value(array, True, work) for array in out]
 
 
-def _bind(equation: Any, arrays: Sequence[Array], params: dict) -> list[Array]:
-    out = equation.primitive.bind(*arrays, **equation.primitive.get_bind_params(params))
-    return out if equation.primitive.multiple_results else [out]
-
-
 def _by_vmap(equation: Any, values: list[Value]) -> list[Array]:
     axes = [-1 if value.mapped else None for value in values]
 
     def one(*arrays):
-        return _bind(equation, arrays, equation.params)
+        return bind(equation, arrays, equation.params)
 
     return jax.vmap(one, in_axes=axes, out_axes=-1)(*(value.array for value in values))
 
@@ -139,7 +129,7 @@ def _with_params(**change: Callable[..., Any]) -> Callable[..., list[Array]]:
         operand = equation.invars[0].aval
         changed = {key: make(equation.params[key], operand, lanes) for key, make in change.items()}
         arrays = [_spread(value, lanes) for value in values]
-        return _bind(equation, arrays, {**equation.params, **changed})
+        return bind(equation, arrays, {**equation.params, **changed})
 
     return rule
 
@@ -225,7 +215,7 @@ def _reduced(equation: Any, value: Value) -> Value:
 def _reduced_axis(equation: Any, combine: Callable, value: Value, axis: int) -> Value:
     length = value.array.shape[axis]
     if not (_by_rows() and 0 < length <= _LONG_CONTRACTION):
-        return Value(_bind(equation, [value.array], {**equation.params, "axes": (axis,)})[0], True)
+        return Value(bind(equation, [value.array], {**equation.params, "axes": (axis,)})[0], True)
     if length > 1:
         value = stored(value, 1 + length / _FEW_ROWS)
     row = lambda k: lax.index_in_dim(value.array, k, axis, keepdims=False)
@@ -292,15 +282,7 @@ def _reached(jaxpr: Any, mapped: list[bool]) -> list[bool]:
 def _scan(equation, values, lanes):
     inner, length = equation.params["jaxpr"], equation.params["length"]
     body = getattr(inner, "jaxpr", inner)
-    # The parameters that count constants and carries differ between versions of JAX; the shapes
-    # do not: a carry leaves the loop as it leaves the body, and only xs lose an axis on entry.
-    num_carry = sum(
-        a.aval.shape == b.aval.shape for a, b in zip(equation.outvars, body.outvars, strict=True)
-    )
-    num_xs = sum(
-        a.aval.shape != b.aval.shape for a, b in zip(equation.invars, body.invars, strict=True)
-    )
-    num_consts = len(values) - num_carry - num_xs
+    num_consts, num_carry = scan_counts(equation)
     consts, xs = values[:num_consts], values[num_consts + num_carry :]
     carry = values[num_consts : num_consts + num_carry]
     # What a loop reads is in memory.

@@ -1,0 +1,35 @@
+"""What both interpreters of a jaxpr need to know of its equations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+# Operations that only wrap an inner function, with the name of the parameter that holds it.
+INLINED = {
+    "closed_call": "call_jaxpr",
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "remat2": "jaxpr",
+}
+
+
+def bind(equation: Any, arrays: Sequence[Any], params: dict | None = None) -> list[Any]:
+    """The results of the operation itself, with other parameters if they are given."""
+    params = equation.params if params is None else params
+    out = equation.primitive.bind(*arrays, **equation.primitive.get_bind_params(params))
+    return out if equation.primitive.multiple_results else [out]
+
+
+def scan_counts(equation: Any) -> tuple[int, int]:
+    """How many constants and how many carries a `scan` has; what is left is scanned over.
+
+    The parameters that say so differ between versions of JAX. The shapes do not: a carry leaves
+    the loop as it leaves the body, and what is scanned over loses an axis on entry.
+    """
+    body = getattr(equation.params["jaxpr"], "jaxpr", equation.params["jaxpr"])
+    num_carry = sum(
+        a.aval.shape == b.aval.shape for a, b in zip(equation.outvars, body.outvars, strict=True)
+    )
+    num_xs = sum(
+        a.aval.shape != b.aval.shape for a, b in zip(equation.invars, body.invars, strict=True)
+    )
+    return len(equation.invars) - num_carry - num_xs, num_carry

@@ -1,0 +1,1 @@
+"""Derivatives, power series and intervals of functions of pytrees."""

@@ -1,0 +1,391 @@
+"""Interval arithmetic on arrays, rounded outwards (Moore 1966; Rump 2010, Acta Numerica 19).
+
+Every result holds all values that the operation takes on its operands, whatever the rounding of
+the machine: a result that is correctly rounded is widened by one unit in the last place, an
+elementary function by `_ULPS` of them, for nobody promises its accuracy. A value that overflows, or
+a function that is not defined on the whole interval, gives the whole line.
+
+The names of the functions are those of JAX's primitives, which they take the place of.
+"""
+
+from dataclasses import dataclass
+from math import pi
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mvopt._types import Array
+
+# Of XLA's exp, log, sin, tanh, erf and so on; their errors are a few units, and not specified.
+_ULPS = 16
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Interval:
+    """All numbers from `lo` to `hi`, arrays of one shape."""
+
+    lo: Array
+    hi: Array
+
+    @classmethod
+    def point(cls, value: Any) -> "Interval":
+        value = jnp.asarray(value)
+        return cls(value, value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.lo.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.lo.ndim
+
+    @property
+    def dtype(self) -> Any:
+        return self.lo.dtype
+
+    def __getitem__(self, index: Any) -> "Interval":
+        return Interval(self.lo[index], self.hi[index])
+
+    def __neg__(self) -> "Interval":
+        return Interval(-self.hi, -self.lo)
+
+    def __add__(self, other: Any) -> "Interval":
+        other = _as_interval(other, self.dtype)
+        exact = (other.lo == 0) | (self.lo == 0), (other.hi == 0) | (self.hi == 0)
+        lo, hi = self.lo + other.lo, self.hi + other.hi
+        return Interval(jnp.where(exact[0], lo, below(lo)), jnp.where(exact[1], hi, above(hi)))
+
+    def __sub__(self, other: Any) -> "Interval":
+        return self + -_as_interval(other, self.dtype)
+
+    def __mul__(self, other: Any) -> "Interval":
+        other = _as_interval(other, self.dtype)
+        return _hull([_product(a, b) for a in (self.lo, self.hi) for b in (other.lo, other.hi)])
+
+    def __truediv__(self, other: Any) -> "Interval":
+        other = _as_interval(other, self.dtype)
+        safe = (other.lo > 0) | (other.hi < 0)
+        ends = [jnp.where(safe, end, 1.0) for end in (other.lo, other.hi)]
+        quotient = _hull([_quotient(a, b) for a in (self.lo, self.hi) for b in ends])
+        return where(safe, quotient, everything(quotient))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __rsub__(self, other: Any) -> "Interval":
+        return -self + other
+
+    def __rtruediv__(self, other: Any) -> "Interval":
+        return _as_interval(other, self.dtype) / self
+
+    def sum(self, axis: int | tuple[int, ...]) -> "Interval":
+        """The sum along axes, in any order."""
+        axes = (axis,) if isinstance(axis, int) else axis
+        count = int(np.prod([self.shape[a] for a in axes]))
+        return Interval(_sum_below(self.lo, axes, count), -_sum_below(-self.hi, axes, count))
+
+    def contains(self, value: Any) -> Array:
+        """Where a value is inside."""
+        return (self.lo <= value) & (value <= self.hi)
+
+    @property
+    def width(self) -> Array:
+        """hi − lo."""
+        return self.hi - self.lo
+
+    @property
+    def magnitude(self) -> Array:
+        """The largest |value|."""
+        return jnp.maximum(jnp.abs(self.lo), jnp.abs(self.hi))
+
+
+def below(value: Array, ulps: float | Array = 1) -> Array:
+    """A number below everything that rounds to `value` by so many units in the last place."""
+    finfo = jnp.finfo(value.dtype)
+    down = value - (ulps * finfo.eps * jnp.abs(value) + ulps * finfo.tiny)
+    down = jnp.where(value == jnp.inf, finfo.max, down)
+    return jnp.where(jnp.isnan(value), -jnp.inf, down)
+
+
+def above(value: Array, ulps: float | Array = 1) -> Array:
+    """A number above everything that rounds to `value`."""
+    return -below(-value, ulps)
+
+
+def everything(like: Interval) -> Interval:
+    """The whole line, everywhere."""
+    return Interval(jnp.full_like(like.lo, -jnp.inf), jnp.full_like(like.hi, jnp.inf))
+
+
+def where(condition: Array, a: Interval, b: Interval) -> Interval:
+    return Interval(jnp.where(condition, a.lo, b.lo), jnp.where(condition, a.hi, b.hi))
+
+
+def hull(a: Interval, b: Interval) -> Interval:
+    """The least interval that holds both."""
+    return Interval(jnp.minimum(a.lo, b.lo), jnp.maximum(a.hi, b.hi))
+
+
+def intersection(a: Interval, b: Interval) -> Interval:
+    """What two enclosures of the same values have in common."""
+    return Interval(jnp.maximum(a.lo, b.lo), jnp.minimum(a.hi, b.hi))
+
+
+def _as_interval(value: Any, dtype: Any) -> Interval:
+    return value if isinstance(value, Interval) else Interval.point(jnp.asarray(value, dtype))
+
+
+def _hull(pairs: list[tuple[Array, Array]]) -> Interval:
+    lows, highs = zip(*pairs, strict=True)
+    return Interval(
+        jnp.minimum(jnp.minimum(lows[0], lows[1]), jnp.minimum(lows[2], lows[3])),
+        jnp.maximum(jnp.maximum(highs[0], highs[1]), jnp.maximum(highs[2], highs[3])),
+    )
+
+
+def _product(a: Array, b: Array) -> tuple[Array, Array]:
+    """Bounds of a·b; zero times anything is zero, also beside an unbounded end."""
+    exact = (a == 0) | (b == 0)
+    value = jnp.where(exact, 0.0, a * jnp.where(exact, 0.0, b))
+    return jnp.where(exact, 0.0, below(value)), jnp.where(exact, 0.0, above(value))
+
+
+def _quotient(a: Array, b: Array) -> tuple[Array, Array]:
+    exact = a == 0
+    value = jnp.where(exact, 0.0, a / b)
+    value = jnp.where(jnp.isinf(b) & ~jnp.isinf(a), 0.0, value)
+    return jnp.where(exact, 0.0, below(value)), jnp.where(exact, 0.0, above(value))
+
+
+def _sum_below(ends: Array, axes: tuple[int, ...], count: int) -> Array:
+    total, size = ends.sum(axes), jnp.abs(ends).sum(axes)
+    finfo = jnp.finfo(ends.dtype)
+    # However the terms are paired, each takes part in fewer than `count` additions (Higham 2002,
+    # section 4.2).
+    slack = 1.01 * count * finfo.eps * size + count * finfo.tiny
+    return jnp.where(size == 0, 0.0, below(total - jnp.where(size < jnp.inf, slack, jnp.inf)))
+
+
+def _increasing(function: Any, x: Interval, least: float = -jnp.inf, most: float = jnp.inf):
+    lo, hi = below(function(x.lo), _ULPS), above(function(x.hi), _ULPS)
+    return Interval(jnp.maximum(lo, least), jnp.minimum(hi, most))
+
+
+def _where_defined(inside: Array, x: Interval, apply: Any, stand_in: float) -> Interval:
+    """The function where it is defined on the whole interval, the whole line elsewhere."""
+    safe = where(inside, x, Interval.point(jnp.full_like(x.lo, stand_in)))
+    found = apply(safe)
+    return where(inside, found, everything(found))
+
+
+def exp(x: Interval) -> Interval:
+    return _increasing(jnp.exp, x, 0.0)
+
+
+def exp2(x: Interval) -> Interval:
+    return _increasing(jnp.exp2, x, 0.0)
+
+
+def expm1(x: Interval) -> Interval:
+    return _increasing(jnp.expm1, x, -1.0)
+
+
+def log(x: Interval) -> Interval:
+    return _where_defined(x.lo > 0, x, lambda x: _increasing(jnp.log, x), 1.0)
+
+
+def log1p(x: Interval) -> Interval:
+    return _where_defined(x.lo > -1, x, lambda x: _increasing(jnp.log1p, x), 0.0)
+
+
+def sqrt(x: Interval) -> Interval:
+    return _where_defined(x.lo >= 0, x, lambda x: _increasing(jnp.sqrt, x, 0.0), 1.0)
+
+
+def rsqrt(x: Interval) -> Interval:
+    return 1 / sqrt(x)
+
+
+def cbrt(x: Interval) -> Interval:
+    return _increasing(jnp.cbrt, x)
+
+
+def tanh(x: Interval) -> Interval:
+    return _increasing(jnp.tanh, x, -1.0, 1.0)
+
+
+def logistic(x: Interval) -> Interval:
+    return _increasing(jax.nn.sigmoid, x, 0.0, 1.0)
+
+
+def sinh(x: Interval) -> Interval:
+    return _increasing(jnp.sinh, x)
+
+
+def cosh(x: Interval) -> Interval:
+    return _increasing(jnp.cosh, abs(x), 1.0)
+
+
+def asinh(x: Interval) -> Interval:
+    return _increasing(jnp.arcsinh, x)
+
+
+def acosh(x: Interval) -> Interval:
+    return _where_defined(x.lo >= 1, x, lambda x: _increasing(jnp.arccosh, x, 0.0), 2.0)
+
+
+def atanh(x: Interval) -> Interval:
+    inside = (x.lo > -1) & (x.hi < 1)
+    return _where_defined(inside, x, lambda x: _increasing(jnp.arctanh, x), 0.0)
+
+
+def atan(x: Interval) -> Interval:
+    return _increasing(jnp.arctan, x)
+
+
+def asin(x: Interval) -> Interval:
+    inside = (x.lo >= -1) & (x.hi <= 1)
+    return _where_defined(inside, x, lambda x: _increasing(jnp.arcsin, x), 0.0)
+
+
+def acos(x: Interval) -> Interval:
+    inside = (x.lo >= -1) & (x.hi <= 1)
+    # π/2 − asin would lose the digits near one.
+    return _where_defined(inside, x, lambda x: -_increasing(lambda x: -jnp.arccos(x), x), 0.0)
+
+
+def erf(x: Interval) -> Interval:
+    return _increasing(jax.scipy.special.erf, x, -1.0, 1.0)
+
+
+def erfc(x: Interval) -> Interval:
+    return -_increasing(lambda x: -jax.scipy.special.erfc(x), x, -2.0, 0.0)
+
+
+def sin(x: Interval) -> Interval:
+    return _wave(jnp.sin, x, 0.25)
+
+
+def cos(x: Interval) -> Interval:
+    return _wave(jnp.cos, x, 0.0)
+
+
+def _wave(function: Any, x: Interval, crest: float) -> Interval:
+    """A sine whose crests are at `crest` periods, and whose troughs half a period after them."""
+    ends = [function(end) for end in (x.lo, x.hi)]
+    # Beside a zero the error is that of the reduced argument, not of the value.
+    slack = [_ULPS * jnp.finfo(x.dtype).eps * jnp.minimum(1.0, jnp.abs(x.lo)), 0]
+    slack[1] = _ULPS * jnp.finfo(x.dtype).eps * jnp.minimum(1.0, jnp.abs(x.hi))
+    lo = jnp.minimum(*(below(end - s, _ULPS) for end, s in zip(ends, slack, strict=True)))
+    hi = jnp.maximum(*(above(end + s, _ULPS) for end, s in zip(ends, slack, strict=True)))
+    hi = jnp.where(_passes(x, crest), 1.0, jnp.minimum(hi, 1.0))
+    lo = jnp.where(_passes(x, crest + 0.5), -1.0, jnp.maximum(lo, -1.0))
+    return Interval(lo, hi)
+
+
+def _passes(x: Interval, place: float, period: float = 2 * pi) -> Array:
+    """Whether an interval holds a point at `place` + k periods, or cannot be told not to."""
+    first, last = x.lo / period - place, x.hi / period - place
+    unsure = 8 * jnp.finfo(x.dtype).eps * (1 + jnp.maximum(jnp.abs(first), jnp.abs(last)))
+    inside = jnp.floor(last + unsure) >= jnp.ceil(first - unsure)
+    return inside | ~jnp.isfinite(x.lo) | ~jnp.isfinite(x.hi)
+
+
+def tan(x: Interval) -> Interval:
+    pole = _passes(x, 0.5, pi)
+
+    def between(x: Interval) -> Interval:
+        slack = 4 * _ULPS * jnp.finfo(x.dtype).eps * jnp.minimum(1.0, x.magnitude)
+        found = _increasing(jnp.tan, x)
+        return Interval(found.lo - slack, found.hi + slack)
+
+    return _where_defined(~pole, x, between, 0.0)
+
+
+def abs(x: Interval) -> Interval:
+    least = jnp.where(x.contains(0), 0.0, jnp.minimum(jnp.abs(x.lo), jnp.abs(x.hi)))
+    return Interval(least, x.magnitude)
+
+
+def max(x: Interval, y: Interval) -> Interval:
+    return Interval(jnp.maximum(x.lo, y.lo), jnp.maximum(x.hi, y.hi))
+
+
+def min(x: Interval, y: Interval) -> Interval:
+    return Interval(jnp.minimum(x.lo, y.lo), jnp.minimum(x.hi, y.hi))
+
+
+def sign(x: Interval) -> Interval:
+    return Interval(jnp.sign(x.lo), jnp.sign(x.hi))
+
+
+def integer_pow(x: Interval, y: int) -> Interval:
+    """x^y; even powers know that they are not negative."""
+    if y < 0:
+        return 1 / integer_pow(x, -y)
+    if y == 0:
+        return Interval.point(jnp.ones_like(x.lo))
+    base = abs(x) if y % 2 == 0 else x
+    ulps = 2 * y
+    lo, hi = base.lo**y, base.hi**y
+    lo = jnp.where(base.lo == 0, 0.0, below(lo, ulps))
+    hi = jnp.where(base.hi == 0, 0.0, above(hi, ulps))
+    return Interval(jnp.maximum(lo, 0.0) if y % 2 == 0 else lo, hi)
+
+
+def pow(x: Interval, y: Array) -> Interval:
+    """x^y for a number y, of positive x."""
+
+    def apply(x: Interval) -> Interval:
+        ends = x.lo**y, x.hi**y
+        lo, hi = jnp.minimum(*ends), jnp.maximum(*ends)
+        # The power of a float32 that overflows loses digits in its logarithm.
+        size = jnp.maximum(jnp.abs(jnp.log2(x.lo) * y), jnp.abs(jnp.log2(x.hi) * y))
+        ulps = _ULPS * (1 + size)
+        return Interval(jnp.maximum(below(lo, ulps), 0.0), above(hi, ulps))
+
+    return _where_defined(x.lo > 0, x, apply, 1.0)
+
+
+def atan2(y: Interval, x: Interval) -> Interval:
+    """The angle of the points of a box that does not reach the negative x axis."""
+    right = x.lo > 0
+    beside = ~right & ((y.lo > 0) | (y.hi < 0))
+    one = Interval.point(jnp.ones_like(x.lo))
+    slope = atan(y / where(right, x, one))
+    quarter = jnp.where(y.lo > 0, pi / 2, -pi / 2)
+    turned = Interval(below(quarter), above(quarter)) - atan(x / where(beside, y, one))
+    round_ = Interval(jnp.full_like(x.lo, -pi), jnp.full_like(x.hi, pi))
+    whole = Interval(below(round_.lo), above(round_.hi))
+    return where(right, slope, where(beside, turned, whole))
+
+
+def lt(x: Interval, y: Interval) -> Interval:
+    """x < y: `lo` where that is certain, `hi` where it is possible."""
+    return Interval(x.hi < y.lo, x.lo < y.hi)
+
+
+def le(x: Interval, y: Interval) -> Interval:
+    return Interval(x.hi <= y.lo, x.lo <= y.hi)
+
+
+def gt(x: Interval, y: Interval) -> Interval:
+    return lt(y, x)
+
+
+def ge(x: Interval, y: Interval) -> Interval:
+    return le(y, x)
+
+
+def eq(x: Interval, y: Interval) -> Interval:
+    same = (x.lo == x.hi) & (y.lo == y.hi) & (x.lo == y.lo)
+    return Interval(same, (x.lo <= y.hi) & (y.lo <= x.hi))
+
+
+def ne(x: Interval, y: Interval) -> Interval:
+    found = eq(x, y)
+    return Interval(~found.hi, ~found.lo)

@@ -13,7 +13,7 @@ from mvopt.calculus.propagate import propagate
 from mvopt.calculus.series import SeriesRules
 from mvopt.calculus.values import UnsupportedError
 
-ORDER = 13
+ORDER = 9
 
 
 def bernoulli(n):
@@ -119,7 +119,10 @@ def test_coefficients_are_the_published_ones(name):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-17)
 
 
-@pytest.mark.parametrize("name", SERIES)
+# One of each kind of recurrence.
+@pytest.mark.parametrize(
+    "name", ["exp", "log1p", "tan", "asin", "erf", "power", "cube", "absolute"]
+)
 def test_intervals_hold_the_coefficients_and_are_narrow(name):
     fn, at, expected = SERIES[name]
     found = expanded(fn, at, ORDER, enclose=True)

@@ -52,7 +52,7 @@ def _selected(interpreter: Interpreter, equation: Any, values: list[Value]) -> l
     return [Value(jax.tree.unflatten(jax.tree.structure(cases[0]), out), True)]
 
 
-def larger(rules: SeriesRules, u: Any, v: Any, sign: float) -> Any:
+def larger(u: Any, v: Any, sign: float) -> Any:
     """The larger (or smaller) of two series, where it is the same all over."""
     if not isinstance(u, Interval):
         return jnp.where(u[0] > v[0] if sign > 0 else u[0] < v[0], u, v)
@@ -68,7 +68,7 @@ def _extreme(sign: float) -> Rule:
         u, v = (interpreter.lifted(value) for value in values)
         shape = equation.outvars[0].aval.shape
         u, v = (_broadcast(each, (each.shape[0], *shape)) for each in (u, v))
-        return [Value(larger(interpreter.rules, u, v, sign), True)]
+        return [Value(larger(u, v, sign), True)]
 
     return rule
 
@@ -80,20 +80,16 @@ def _absolute(rules: SeriesRules, u: Any) -> Any:
     return joined([interval.abs(u[:1]), found[1:]])
 
 
-def _stepped() -> Rule:
+def _stepped(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
     """Functions without a slope: sign, floor and the like, constant where they do not jump."""
-
-    def rule(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
-        first = values[0].data[0] if values[0].series else values[0].data
-        if not isinstance(first, Interval):
-            return [Value(bind(equation, [first])[0], False)]
-        ends = Interval(bind(equation, [first.lo])[0], bind(equation, [first.hi])[0])
-        series = interpreter.rules.of_constant(ends)
-        jumps = ends.lo != ends.hi
-        rest = interval.where(jumps, interval.everything(series[1:]), series[1:])
-        return [Value(joined([series[:1], rest]), True)]
-
-    return rule
+    first = values[0].data[0] if values[0].series else values[0].data
+    if not isinstance(first, Interval):
+        return [Value(bind(equation, [first])[0], False)]
+    ends = Interval(bind(equation, [first.lo])[0], bind(equation, [first.hi])[0])
+    series = interpreter.rules.of_constant(ends)
+    jumps = ends.lo != ends.hi
+    rest = interval.where(jumps, interval.everything(series[1:]), series[1:])
+    return [Value(joined([series[:1], rest]), True)]
 
 
 def _broadcast(value: Any, shape: tuple[int, ...]) -> Any:
@@ -123,13 +119,13 @@ def _branched(interpreter: Interpreter, equation: Any, values: list[Value]) -> l
 
 RULES: dict[str, Rule] = {
     "abs": of_one(_absolute),
-    "ceil": _stepped(),
+    "ceil": _stepped,
     "cond": _branched,
-    "floor": _stepped(),
+    "floor": _stepped,
     "max": _extreme(1.0),
     "min": _extreme(-1.0),
-    "round": _stepped(),
+    "round": _stepped,
     "select_n": _selected,
-    "sign": _stepped(),
+    "sign": _stepped,
     **{name: _compared(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
 }

@@ -10,6 +10,7 @@ from jax import lax
 from mvopt._jaxpr import scan_counts
 from mvopt.calculus import interval
 from mvopt.calculus.choices import larger
+from mvopt.calculus.elementary import product
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.series import SeriesRules
 from mvopt.calculus.values import Interpreter, Rule, UnsupportedError, Value
@@ -59,15 +60,9 @@ def _contracted(interpreter: Interpreter, equation: Any, values: list[Value]) ->
     left = _laid_out(u, batch[0], contract[0], equation.invars[0].aval.ndim, True, v)
     right = _laid_out(v, batch[1], contract[1], equation.invars[1].aval.ndim, False, u)
     length = len(contract[0])
-    product = _multiplied_entries(interpreter, left, right)
-    axes = tuple(range(product.ndim - length, product.ndim))
-    return [Value(product.sum(axes) if length else product, True)]
-
-
-def _multiplied_entries(interpreter: Interpreter, u: Value, v: Value) -> Any:
-    if u.series and v.series:
-        return interpreter.rules.multiply(u.data, v.data)
-    return u.data * v.data
+    found = product(interpreter.rules, left, right)
+    axes = tuple(range(found.ndim - length, found.ndim))
+    return [Value(found.sum(axes) if length else found, True)]
 
 
 def _laid_out(
@@ -137,8 +132,8 @@ RULES: dict[str, Rule] = {
     "convert_element_type": _converted,
     "cumsum": _accumulated,
     "dot_general": _contracted,
-    "reduce_max": _folded(lambda rules, u, v: larger(rules, u, v, 1.0)),
-    "reduce_min": _folded(lambda rules, u, v: larger(rules, u, v, -1.0)),
+    "reduce_max": _folded(lambda rules, u, v: larger(u, v, 1.0)),
+    "reduce_min": _folded(lambda rules, u, v: larger(u, v, -1.0)),
     "reduce_prod": _folded(SeriesRules.multiply),
     "reduce_sum": _summed,
     "scan": _repeated,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mvopt import _tree
 from mvopt.calculus.blocks import Blocks
@@ -73,32 +74,24 @@ def _by_columns(fn: Function, x: Any) -> tuple[Any, Any]:
 
     basis = jnp.eye(flat.size, dtype=flat.dtype)
     value, columns = jax.vmap(along, out_axes=(None, -1))(basis)
-    return value, jax.tree.map(lambda each: _split(each, x), columns)
+    return value, jax.tree.map(lambda each: _split(each, each.ndim - 1, x), columns)
 
 
 def _by_rows(fn: Function, x: Any) -> tuple[Any, Any]:
     value, pull = jax.vjp(fn, x)
     flat, unravel = _tree.ravel(value)
     rows = jax.vmap(lambda weight: pull(unravel(weight))[0])(jnp.eye(flat.size, dtype=flat.dtype))
-    leaves, structure = jax.tree.flatten(value)
-    blocks, start = [], 0
-    for leaf in leaves:
-        piece = slice(start, start + leaf.size)
-        blocks.append(
-            jax.tree.map(lambda r, s=piece, o=leaf: r[s].reshape(*o.shape, *r.shape[1:]), rows)
-        )
-        start += leaf.size
-    return value, jax.tree.unflatten(structure, blocks)
+    blocks = jax.tree.map(lambda each: _split(each, 0, value), rows)
+    return value, jax.tree.transpose(jax.tree.structure(x), jax.tree.structure(value), blocks)
 
 
-def _split(columns: Any, x: Any) -> Any:
-    """The last axis of an array, over all numbers of `x`, as blocks."""
-    leaves, structure = jax.tree.flatten(x)
-    blocks, start = [], 0
-    for leaf in leaves:
-        piece = columns[..., start : start + leaf.size]
-        blocks.append(piece.reshape(*columns.shape[:-1], *leaf.shape))
-        start += leaf.size
+def _split(array: Any, axis: int, tree: Any) -> Any:
+    """An axis over all numbers of a pytree, as a pytree of blocks with axes of its leaves."""
+    leaves, structure = jax.tree.flatten(tree)
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    before, after = array.shape[:axis], array.shape[axis + 1 :]
+    pieces = zip(jnp.split(array, ends, axis), leaves, strict=True)
+    blocks = [piece.reshape(*before, *leaf.shape, *after) for piece, leaf in pieces]
     return jax.tree.unflatten(structure, blocks)
 
 

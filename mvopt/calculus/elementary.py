@@ -4,7 +4,6 @@ from collections.abc import Callable
 from math import pi, sqrt
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
@@ -23,15 +22,16 @@ def _added(sign: float) -> Rule:
     return rule
 
 
+def product(rules: SeriesRules, u: Value, v: Value) -> Any:
+    """The series u v; a number multiplies each coefficient."""
+    return rules.multiply(u.data, v.data) if u.series and v.series else u.data * v.data
+
+
 def _multiplied(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
-    u, v = values
-    if u.series and v.series:
-        same = equation.invars[0] is equation.invars[1]
-        data = (
-            interpreter.rules.square(u.data) if same else interpreter.rules.multiply(u.data, v.data)
-        )
-        return [Value(data, True)]
-    return [Value(u.data * v.data, True)]  # a number times each coefficient
+    rules, (u, v) = interpreter.rules, values
+    if u.series and equation.invars[0] is equation.invars[1]:
+        return [Value(rules.square(u.data), True)]
+    return [Value(product(rules, u, v), True)]
 
 
 def _divided(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
@@ -57,23 +57,21 @@ def _sine(which: int, sign: float, names: tuple[str, str]) -> Callable[[SeriesRu
     return method
 
 
-def _by_slope(name: str, slope: Callable[[Any, Any], Any]) -> Callable[[SeriesRules, Any], Any]:
-    """w' = g(w) u'; `slope(w, w²)` is g, one degree of it, without its constant."""
+def _by_slope(
+    name: str, constant: float, slope: Callable[[Any, Any], Any]
+) -> Callable[[SeriesRules, Any], Any]:
+    """w' = g(w) u' with g = constant + slope(w, w²), of which each degree is found by itself."""
 
     def method(rules: SeriesRules, u: Any) -> Any:
         def part(k: int, w: Any) -> Any:
             rows = rules.table.of_degree(k)
             squared = library(u).integer_pow(w[:1], 2) if k == 0 else rules.part(w, w, rows)
             found = slope(w[rows], squared)
-            return found + _ONE_IN_SLOPE[name] if k == 0 else found
+            return found + constant if k == 0 else found
 
         return rules.from_slope(getattr(library(u), name)(u[0]), u, part)
 
     return method
-
-
-# The constants of g: tan' = 1 + tan², tanh' = 1 − tanh², σ' = σ − σ².
-_ONE_IN_SLOPE = {"tan": 1.0, "tanh": 1.0, "logistic": 0.0}
 
 
 def _inverse(
@@ -88,12 +86,17 @@ def _inverse(
     return method
 
 
+def _beside_square(rules: SeriesRules, u: Any, constant: float, sign: float) -> Any:
+    """constant + sign u²."""
+    squared = rules.square(u)
+    return rules.shifted(squared if sign > 0 else -squared, constant)
+
+
 def _root(constant: float, sign: float) -> Callable[[SeriesRules, Any], Any]:
     """1 / √(constant + sign u²)."""
 
     def slope(rules: SeriesRules, u: Any) -> Any:
-        squared = rules.square(u)
-        inside = rules.shifted(squared if sign > 0 else -squared, constant)
+        inside = _beside_square(rules, u, constant, sign)
         return rules.power(inside, -0.5, library(u).rsqrt(inside[0]))
 
     return slope
@@ -103,9 +106,8 @@ def _quotient(sign: float) -> Callable[[SeriesRules, Any], Any]:
     """1 / (1 + sign u²)."""
 
     def slope(rules: SeriesRules, u: Any) -> Any:
-        squared = rules.square(u)
-        inside = rules.shifted(squared if sign > 0 else -squared, 1.0)
-        return rules.divide(rules.of_constant(constant_like(u[0], 1.0)), inside)
+        one = rules.of_constant(constant_like(u[0], 1.0))
+        return rules.divide(one, _beside_square(rules, u, 1.0, sign))
 
     return slope
 
@@ -154,7 +156,7 @@ def _angle(interpreter: Interpreter, equation: Any, values: list[Value]) -> list
     zero = constant_like(y[0], 0.0)
     turned = rules.integral(zero, y, ahead) - rules.integral(zero, x, behind)
     first = library(y).atan2(y[0], x[0])
-    return [Value(joined([jax.tree.map(lambda leaf: leaf[None], first), turned[1:]]), True)]
+    return [Value(joined([first[None], turned[1:]]), True)]
 
 
 RULES: dict[str, Rule] = {
@@ -179,7 +181,7 @@ RULES: dict[str, Rule] = {
     "integer_pow": _integer_power,
     "log": of_one(SeriesRules.log),
     "log1p": of_one(SeriesRules.log1p),
-    "logistic": of_one(_by_slope("logistic", lambda w, squared: w - squared)),
+    "logistic": of_one(_by_slope("logistic", 0.0, lambda w, squared: w - squared)),
     "mul": _multiplied,
     "neg": of_one(lambda rules, u: -u),
     "pow": _power,
@@ -189,6 +191,6 @@ RULES: dict[str, Rule] = {
     "sqrt": of_one(lambda rules, u: rules.power(u, 0.5, library(u).sqrt(u[0]))),
     "square": of_one(SeriesRules.square),
     "sub": _added(-1.0),
-    "tan": of_one(_by_slope("tan", lambda w, squared: squared)),
-    "tanh": of_one(_by_slope("tanh", lambda w, squared: -squared)),
+    "tan": of_one(_by_slope("tan", 1.0, lambda w, squared: squared)),
+    "tanh": of_one(_by_slope("tanh", 1.0, lambda w, squared: -squared)),
 }

@@ -278,8 +278,8 @@ def _wave(function: Any, x: Interval, crest: float) -> Interval:
     """A sine whose crests are at `crest` periods, and whose troughs half a period after them."""
     ends = [function(end) for end in (x.lo, x.hi)]
     # Beside a zero the error is that of the reduced argument, not of the value.
-    slack = [_ULPS * jnp.finfo(x.dtype).eps * jnp.minimum(1.0, jnp.abs(x.lo)), 0]
-    slack[1] = _ULPS * jnp.finfo(x.dtype).eps * jnp.minimum(1.0, jnp.abs(x.hi))
+    unit = _ULPS * jnp.finfo(x.dtype).eps
+    slack = [unit * jnp.minimum(1.0, jnp.abs(end)) for end in (x.lo, x.hi)]
     lo = jnp.minimum(*(below(end - s, _ULPS) for end, s in zip(ends, slack, strict=True)))
     hi = jnp.maximum(*(above(end + s, _ULPS) for end, s in zip(ends, slack, strict=True)))
     hi = jnp.where(_passes(x, crest), 1.0, jnp.minimum(hi, 1.0))

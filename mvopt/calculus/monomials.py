@@ -11,7 +11,7 @@ from math import comb
 
 import numpy as np
 
-# Monomials of more than this many factors would be tables of gigabytes.
+# Beyond so many coefficients the table of their products takes gigabytes.
 _MOST = 20_000
 
 

@@ -1,9 +1,8 @@
 """A function carried out on power series: its jaxpr, one rule for each operation.
 
 What does not depend on the expansion variables stays a plain array (or interval). Operations that
-only move or add numbers act on all coefficients alike; the elementary functions are in `series.py`.
-A choice between two branches goes by the constant term: where an interval leaves it open, the
-constant term is the hull of both branches and the rest is unknown.
+only move numbers act on all coefficients alike; the rules for the others are in `elementary.py`,
+`choices.py` and `collective.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,12 +74,7 @@ class _Interpreter(NamedTuple):
         if name in _INLINED:
             return self.run(params[_INLINED[name]], values)
         if not any(value.series or isinstance(value.data, Interval) for value in values):
-            out = bind(equation, [value.data for value in values])
-            real = [jnp.issubdtype(each.dtype, jnp.floating) for each in out]
-            return [
-                self.constant(each) if is_real else Value(each, False)
-                for each, is_real in zip(out, real, strict=True)
-            ]
+            return [self.constant(each) for each in bind(equation, [v.data for v in values])]
         if name in _STRUCTURAL:
             return self.moved(equation, values)
         rule = _RULES.get(name)
@@ -93,16 +87,9 @@ class _Interpreter(NamedTuple):
     def of_constants(self, rule: Rule, equation: Any, values: list[Value]) -> list[Value]:
         """Intervals that depend on nothing: series of degree zero."""
         plain = _Interpreter(SeriesRules(_CONSTANTS), self.enclose)
-        data = [
-            Value(jax.tree.map(lambda leaf: leaf[None], v.data), True)
-            if isinstance(v.data, Interval)
-            else v
-            for v in values
-        ]
+        data = [Value(v.data[None], True) if isinstance(v.data, Interval) else v for v in values]
         out = rule(plain, equation, data)
-        return [
-            Value(jax.tree.map(lambda leaf: leaf[0], v.data), False) if v.series else v for v in out
-        ]
+        return [Value(v.data[0], False) if v.series else v for v in out]
 
     def moved(self, equation: Any, values: list[Value]) -> list[Value]:
         """An operation that moves numbers: on each coefficient, and on both ends of an interval."""

@@ -50,11 +50,11 @@ class SeriesRules:
         rest = jax.tree.map(
             lambda leaf: jnp.zeros((self.table.size - 1, *leaf.shape), leaf.dtype), value
         )
-        return joined([jax.tree.map(lambda leaf: leaf[None], value), rest])
+        return joined([value[None], rest])
 
     def multiply(self, u: Coefficients, v: Coefficients) -> Coefficients:
         """u v."""
-        return self._paired(u, v, slice(0, self.table.size))
+        return self.part(u, v, slice(0, self.table.size))
 
     def square(self, u: Coefficients) -> Coefficients:
         """u²; its constant term is not negative, which an interval knows."""
@@ -93,7 +93,7 @@ class SeriesRules:
     def exp(self, u: Coefficients, first: Any = None) -> Coefficients:
         """w' = w u'."""
         first = library(u).exp(u[0]) if first is None else first
-        return self._by_degree(first, lambda k, w: self._convolved(k, u, w, lambda i: i) / float(k))
+        return self._by_degree(first, lambda k, w: self._integrated(k, u, w))
 
     def expm1(self, u: Coefficients) -> Coefficients:
         """exp u − 1, accurate near zero."""
@@ -120,8 +120,8 @@ class SeriesRules:
         sine, cosine = [first[0][None]], [first[1][None]]
         for k in range(1, self.table.order + 1):
             s, c = joined(sine), joined(cosine)
-            sine.append(self._convolved(k, u, c, lambda i: i) / float(k))
-            cosine.append(sign * (self._convolved(k, u, s, lambda i: i) / float(k)))
+            sine.append(self._integrated(k, u, c))
+            cosine.append(sign * self._integrated(k, u, s))
         return joined(sine), joined(cosine)
 
     def from_slope(
@@ -132,15 +132,13 @@ class SeriesRules:
 
         def of_degree(k: int, w: Coefficients) -> Coefficients:
             parts.append(slope(k - 1, w))
-            return self._convolved(k, u, joined(parts), lambda i: i) / float(k)
+            return self._integrated(k, u, joined(parts))
 
         return self._by_degree(first, of_degree)
 
     def integral(self, first: Any, u: Coefficients, slope: Coefficients) -> Coefficients:
         """w' = g u' with a g that is known."""
-        return self._by_degree(
-            first, lambda k, _: self._convolved(k, u, slope, lambda i: i) / float(k)
-        )
+        return self._by_degree(first, lambda k, _: self._integrated(k, u, slope))
 
     def shifted(self, u: Coefficients, by: float) -> Coefficients:
         """u + a number."""
@@ -153,7 +151,7 @@ class SeriesRules:
         self, first: Any, of_degree: Callable[[int, Coefficients], Coefficients]
     ) -> Coefficients:
         """Coefficients degree by degree, each from those before it."""
-        parts = [jax.tree.map(lambda leaf: leaf[None], first)]
+        parts = [first[None]]
         for k in range(1, self.table.order + 1):
             parts.append(of_degree(k, joined(parts)))
         return joined(parts)
@@ -165,16 +163,16 @@ class SeriesRules:
 
         w needs to be known up to degree k − 1 only.
         """
-        return self._paired(u, w, self._of(k), weight)
+        return self.part(u, w, self._of(k), weight)
 
-    def part(self, u: Coefficients, w: Coefficients, rows: slice) -> Coefficients:
-        """The coefficients in `rows` of u w."""
-        return self._paired(u, w, rows)
+    def _integrated(self, k: int, u: Coefficients, slope: Coefficients) -> Coefficients:
+        """The part of degree k of w, where w' = slope u'."""
+        return self._convolved(k, u, slope, lambda i: i) / float(k)
 
-    def _paired(
+    def part(
         self, u: Coefficients, w: Coefficients, rows: slice, weight: Callable | None = None
     ) -> Coefficients:
-        """Sums of products of coefficients, for the monomials in `rows`."""
+        """The coefficients in `rows` of u w; with a weight, without the constant term of u."""
         left, right = (each[rows] for each in self.table.pairs)
         known, nothing = w.shape[0], self.table.size
         degree = np.append(self.table.degrees, 0)[left]

@@ -184,10 +184,12 @@ class SeriesRules:
         right = np.where(right == nothing, known, right)
         products = _with_zero(u)[left] * _with_zero(w)[right]
         if weight is not None:
-            factor = np.asarray(weight(degree), products.dtype)
+            weights = weight(degree)
+            factor = np.asarray(weights, products.dtype)
             factor = factor.reshape(factor.shape + (1,) * (products.ndim - 2))
-            if isinstance(products, Interval) and not np.all(factor == np.round(factor)):
-                # (a + 1) i − k is rounded, by less than this many units of its largest term.
+            if isinstance(products, Interval) and weights.dtype.kind == "f":
+                # (a + 1) i − k is rounded, by less than this many units of its largest term, even
+                # where it comes out whole. Integers are exact.
                 slack = 4 * np.finfo(factor.dtype).eps * (np.abs(factor) + 2 * self.table.order)
                 products = products * Interval(
                     jnp.asarray(factor - slack), jnp.asarray(factor + slack)

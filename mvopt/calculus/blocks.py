@@ -68,8 +68,8 @@ class Blocks:
 
     def __str__(self) -> str:
         matrix = np.asarray(self.matrix)
-        table = [["", *_entries(self.columns, self.column_shapes)[:_SHOWN]]]
-        for name, row in zip(_entries(self.rows, self.row_shapes), matrix, strict=True):
+        table = [["", *entries(self.columns, self.column_shapes)[:_SHOWN]]]
+        for name, row in zip(entries(self.rows, self.row_shapes), matrix, strict=True):
             table.append([name, *(f"{value:.6g}" for value in row[:_SHOWN])])
         widths = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
         lines = [
@@ -92,7 +92,7 @@ def _shapes(tree: Any) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(jnp.shape(leaf)) for leaf in jax.tree.leaves(tree))
 
 
-def _entries(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[str]:
+def entries(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[str]:
     """A name for each number: `weights[1, 2]`."""
     return [
         f"{name}[{', '.join(map(str, index))}]" if shape else name

@@ -74,18 +74,18 @@ def _by_columns(fn: Function, x: Any) -> tuple[Any, Any]:
 
     basis = jnp.eye(flat.size, dtype=flat.dtype)
     value, columns = jax.vmap(along, out_axes=(None, -1))(basis)
-    return value, jax.tree.map(lambda each: _split(each, each.ndim - 1, x), columns)
+    return value, jax.tree.map(lambda each: split_axis(each, each.ndim - 1, x), columns)
 
 
 def _by_rows(fn: Function, x: Any) -> tuple[Any, Any]:
     value, pull = jax.vjp(fn, x)
     flat, unravel = _tree.ravel(value)
     rows = jax.vmap(lambda weight: pull(unravel(weight))[0])(jnp.eye(flat.size, dtype=flat.dtype))
-    blocks = jax.tree.map(lambda each: _split(each, 0, value), rows)
+    blocks = jax.tree.map(lambda each: split_axis(each, 0, value), rows)
     return value, jax.tree.transpose(jax.tree.structure(x), jax.tree.structure(value), blocks)
 
 
-def _split(array: Any, axis: int, tree: Any) -> Any:
+def split_axis(array: Any, axis: int, tree: Any) -> Any:
     """An axis over all numbers of a pytree, as a pytree of blocks with axes of its leaves."""
     leaves, structure = jax.tree.flatten(tree)
     ends = np.cumsum([leaf.size for leaf in leaves])[:-1]

@@ -60,18 +60,8 @@ def _sine(which: int, sign: float, names: tuple[str, str]) -> Callable[[SeriesRu
 def _by_slope(
     name: str, constant: float, slope: Callable[[Any, Any], Any]
 ) -> Callable[[SeriesRules, Any], Any]:
-    """w' = g(w) u' with g = constant + slope(w, w²), of which each degree is found by itself."""
-
-    def method(rules: SeriesRules, u: Any) -> Any:
-        def part(k: int, w: Any) -> Any:
-            rows = rules.table.of_degree(k)
-            squared = library(u).integer_pow(w[:1], 2) if k == 0 else rules.part(w, w, rows)
-            found = slope(w[rows], squared)
-            return found + constant if k == 0 else found
-
-        return rules.from_slope(getattr(library(u), name)(u[0]), u, part)
-
-    return method
+    """w' = g(w) u' with g = constant + slope(w, w²)."""
+    return lambda rules, u: rules.from_slope(getattr(library(u), name)(u[0]), u, slope, constant)
 
 
 def _inverse(

@@ -63,14 +63,14 @@ class Interval:
         return self + -_as_interval(other, self.dtype)
 
     def __mul__(self, other: Any) -> "Interval":
-        other = _as_interval(other, self.dtype)
-        return _hull([_product(a, b) for a in (self.lo, self.hi) for b in (other.lo, other.hi)])
+        return _product(self, _as_interval(other, self.dtype))
 
     def __truediv__(self, other: Any) -> "Interval":
         other = _as_interval(other, self.dtype)
         safe = (other.lo > 0) | (other.hi < 0)
-        ends = [jnp.where(safe, end, 1.0) for end in (other.lo, other.hi)]
-        quotient = _hull([_quotient(a, b) for a in (self.lo, self.hi) for b in ends])
+        # Rounded ends of 1/b would make a bound of a/b too wide, so that both are divided.
+        divisor = Interval(*(jnp.where(safe, end, 1.0) for end in (other.lo, other.hi)))
+        quotient = _quotient(self, divisor)
         return where(safe, quotient, everything(quotient))
 
     __radd__ = __add__
@@ -107,8 +107,7 @@ def below(value: Array, ulps: float | Array = 1) -> Array:
     """A number below everything that rounds to `value` by so many units in the last place."""
     finfo = jnp.finfo(value.dtype)
     down = value - (ulps * finfo.eps * jnp.abs(value) + ulps * finfo.tiny)
-    down = jnp.where(value == jnp.inf, finfo.max, down)
-    return jnp.where(jnp.isnan(value), -jnp.inf, down)
+    return jnp.where(jnp.isnan(down), -jnp.inf, down)  # also of what has overflowed
 
 
 def above(value: Array, ulps: float | Array = 1) -> Array:
@@ -139,26 +138,35 @@ def _as_interval(value: Any, dtype: Any) -> Interval:
     return value if isinstance(value, Interval) else Interval.point(jnp.asarray(value, dtype))
 
 
-def _hull(pairs: list[tuple[Array, Array]]) -> Interval:
-    lows, highs = zip(*pairs, strict=True)
+def _product(a: Interval, b: Interval) -> Interval:
+    """Zero times anything is zero, also beside an unbounded end."""
+    found = _outward([x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)])
+    found = _with_sign(found, a, b)
+    nothing = ((a.lo == 0) & (a.hi == 0)) | ((b.lo == 0) & (b.hi == 0))
+    return where(nothing, Interval.point(jnp.zeros_like(found.lo)), found)
+
+
+def _quotient(a: Interval, b: Interval) -> Interval:
+    """For a b on one side of zero."""
+    found = _outward([x / y for x in (a.lo, a.hi) for y in (b.lo, b.hi)])
+    return _with_sign(found, a, b)
+
+
+def _outward(values: list[Array]) -> Interval:
+    """What rounded values at the corners of a box enclose."""
+    lo = jnp.minimum(jnp.minimum(values[0], values[1]), jnp.minimum(values[2], values[3]))
+    hi = jnp.maximum(jnp.maximum(values[0], values[1]), jnp.maximum(values[2], values[3]))
+    return Interval(below(lo), above(hi))
+
+
+def _with_sign(found: Interval, a: Interval, b: Interval) -> Interval:
+    """A product or quotient, whose sign is that of its factors in spite of the widening."""
+    positive = ((a.lo >= 0) & (b.lo >= 0)) | ((a.hi <= 0) & (b.hi <= 0))
+    negative = ((a.lo >= 0) & (b.hi <= 0)) | ((a.hi <= 0) & (b.lo >= 0))
     return Interval(
-        jnp.minimum(jnp.minimum(lows[0], lows[1]), jnp.minimum(lows[2], lows[3])),
-        jnp.maximum(jnp.maximum(highs[0], highs[1]), jnp.maximum(highs[2], highs[3])),
+        jnp.where(positive, jnp.maximum(found.lo, 0.0), found.lo),
+        jnp.where(negative, jnp.minimum(found.hi, 0.0), found.hi),
     )
-
-
-def _product(a: Array, b: Array) -> tuple[Array, Array]:
-    """Bounds of a·b; zero times anything is zero, also beside an unbounded end."""
-    exact = (a == 0) | (b == 0)
-    value = jnp.where(exact, 0.0, a * jnp.where(exact, 0.0, b))
-    return jnp.where(exact, 0.0, below(value)), jnp.where(exact, 0.0, above(value))
-
-
-def _quotient(a: Array, b: Array) -> tuple[Array, Array]:
-    exact = a == 0
-    value = jnp.where(exact, 0.0, a / b)
-    value = jnp.where(jnp.isinf(b) & ~jnp.isinf(a), 0.0, value)
-    return jnp.where(exact, 0.0, below(value)), jnp.where(exact, 0.0, above(value))
 
 
 def _sum_below(ends: Array, axes: tuple[int, ...], count: int) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations_with_replacement
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,21 +53,66 @@ class Monomials:
         return slice(*ends)
 
     @cached_property
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, L) each: the factors of all products that are the monomial of that row.
+    def parents(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) each: the monomial and the variable whose product each monomial is."""
+        variables = (self.powers > 0).argmax(axis=1)
+        rows = self.powers.copy()
+        rows[np.arange(self.size), variables] -= 1
+        rows[0] = 0
+        return np.array([self._at(row) for row in rows]), variables
 
-        Rows are filled up with N, the place of a coefficient that is zero.
-        """
-        found: list[list[tuple[int, int]]] = [[] for _ in range(self.size)]
-        for target, row in enumerate(self.powers):
-            for left in np.ndindex(*(row + 1)):
-                rest = tuple(int(a - b) for a, b in zip(row, left, strict=True))
-                found[target].append((self.place[left], self.place[rest]))
+    @cached_property
+    def pairs(self) -> "Pairs":
+        """(N, L): the factors of all products that are the monomial of that row."""
+        found: list[list[tuple[int, int]]] = []
+        for row in self.powers:
+            lefts = np.array(list(np.ndindex(*(row + 1))))
+            found.append([(self._at(left), self._at(row - left)) for left in lefts])
         longest = max(len(each) for each in found)
         table = np.full((2, self.size, longest), self.size)
         for target, each in enumerate(found):
             table[:, target, : len(each)] = np.array(each).T
-        return table[0], table[1]
+        return self._pairs(np.arange(self.size), *table)
+
+    @cached_property
+    def by_degree(self) -> "Pairs":
+        """(order + 1, R, L): the same degree by degree, R being the most rows of one."""
+        pairs, size = self.pairs, self.size
+        most = max(self.of_degree(k).stop - self.of_degree(k).start for k in range(self.order + 1))
+        rows = np.full((self.order + 1, most), size)
+        for k in range(self.order + 1):
+            here = self.of_degree(k)
+            rows[k, : here.stop - here.start] = np.arange(here.start, here.stop)
+        fill = lambda table: np.concatenate([table, np.full_like(table[:1], size)])[rows]
+        return self._pairs(rows, fill(pairs.left), fill(pairs.right))
+
+    @cached_property
+    def recurring(self) -> "Pairs":
+        """`by_degree` without the constant term of the left factor."""
+        pairs, size = self.by_degree, self.size
+        kept = pairs.left != 0
+        left, right = (np.where(kept, each, size) for each in (pairs.left, pairs.right))
+        return self._pairs(pairs.rows, left, right)
+
+    def _at(self, powers: np.ndarray) -> int:
+        return self.place[tuple(map(int, powers))]
+
+    def _pairs(self, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> "Pairs":
+        degrees = np.append(self.degrees, 0)
+        used = (left != self.size).reshape(-1, left.shape[-1]).any(axis=0)
+        left, right = left[..., used], right[..., used]
+        total = np.maximum(degrees[left] + degrees[right], 1)
+        return Pairs(rows, left, right, degrees[left], total)
+
+
+class Pairs(NamedTuple):
+    """Which coefficients multiply to that of which row; what is not there is number N, a zero."""
+
+    rows: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    degree: np.ndarray  # of the left factor
+    total: np.ndarray  # of both; one where there is no pair, for it is a divisor
 
 
 @lru_cache(maxsize=64)

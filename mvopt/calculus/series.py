@@ -14,12 +14,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from mvopt.calculus import interval
 from mvopt.calculus.interval import Interval
-from mvopt.calculus.monomials import Monomials
+from mvopt.calculus.monomials import Monomials, Pairs
 
 Coefficients = Any  # Array or Interval, (N, ...)
 
@@ -54,7 +53,7 @@ class SeriesRules:
 
     def multiply(self, u: Coefficients, v: Coefficients) -> Coefficients:
         """u v."""
-        return self.part(u, v, slice(0, self.table.size))
+        return _convolved(self.table.pairs, with_zero(u), with_zero(v))
 
     def square(self, u: Coefficients) -> Coefficients:
         """u²; its constant term is not negative, which an interval knows."""
@@ -62,9 +61,12 @@ class SeriesRules:
 
     def divide(self, u: Coefficients, v: Coefficients) -> Coefficients:
         """u / v."""
-        return self._by_degree(
-            u[0] / v[0], lambda k, w: (u[self._of(k)] - self._convolved(k, v, w)) / v[:1]
-        )
+        known, padded = with_zero(u), with_zero(v)
+
+        def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
+            return (known[pairs.rows] - _convolved(pairs, padded, w)) / v[:1]
+
+        return self._by_degree(u[0] / v[0], of_degree)
 
     def integer_power(self, u: Coefficients, power: int) -> Coefficients:
         """u^power by repeated squaring."""
@@ -79,21 +81,21 @@ class SeriesRules:
         return joined([library(u).integer_pow(u[:1], power), product[1:]])
 
     def power(self, u: Coefficients, power: Any, first: Any) -> Coefficients:
-        """u^a from its constant term: u w' = a u' w. In one sum where `power` is a plain number."""
+        """u^a from its constant term: u w' = a u' w."""
+        padded = with_zero(u)
+        raised = _exactly(u, 1.0) + power
 
-        def of_degree(k: int, w: Coefficients) -> Coefficients:
-            if isinstance(power, int | float):
-                factor = lambda i: (power + 1) * i - k
-                return self._convolved(k, u, w, factor) / (float(k) * u[:1])
-            ahead = self._convolved(k, u, w, lambda i: i) * (power + 1)
-            return (ahead - self._convolved(k, u, w, lambda i: 0 * i + k)) / (float(k) * u[:1])
+        def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
+            weights = raised * _weights(pairs.degree, u) - _weights(pairs.total, u)
+            return _convolved(pairs, padded, w, weights / _weights(pairs.total, u)) / u[:1]
 
         return self._by_degree(first, of_degree)
 
     def exp(self, u: Coefficients, first: Any = None) -> Coefficients:
         """w' = w u'."""
         first = library(u).exp(u[0]) if first is None else first
-        return self._by_degree(first, lambda k, w: self._integrated(k, u, w))
+        padded = with_zero(u)
+        return self._by_degree(first, lambda pairs, w: _integrated(pairs, padded, w))
 
     def expm1(self, u: Coefficients) -> Coefficients:
         """exp u − 1, accurate near zero."""
@@ -102,10 +104,11 @@ class SeriesRules:
     def log(self, u: Coefficients, first: Any = None) -> Coefficients:
         """u w' = u'."""
         first = library(u).log(u[0]) if first is None else first
+        padded = with_zero(u)
 
-        def of_degree(k: int, w: Coefficients) -> Coefficients:
-            behind = self._convolved(k, u, w, lambda i: k - i) / float(k)
-            return (u[self._of(k)] - behind) / u[:1]
+        def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
+            share = _weights(pairs.total - pairs.degree, u) / _weights(pairs.total, u)
+            return (padded[pairs.rows] - _convolved(pairs, padded, w, share)) / u[:1]
 
         return self._by_degree(first, of_degree)
 
@@ -117,90 +120,105 @@ class SeriesRules:
         self, u: Coefficients, first: tuple[Any, Any], sign: float
     ) -> tuple[Coefficients, Coefficients]:
         """s' = c u', c' = sign s u': the circular functions, or with +1 the hyperbolic ones."""
-        sine, cosine = [first[0][None]], [first[1][None]]
-        for k in range(1, self.table.order + 1):
-            s, c = joined(sine), joined(cosine)
-            sine.append(self._integrated(k, u, c))
-            cosine.append(sign * self._integrated(k, u, s))
-        return joined(sine), joined(cosine)
+        padded = with_zero(u)
+
+        def of_degree(pairs: Pairs, sine: Any, cosine: Any) -> tuple[Any, Any]:
+            falling = _integrated(pairs, padded, sine)
+            return _integrated(pairs, padded, cosine), falling if sign > 0 else -falling
+
+        return self._together(first, of_degree)
 
     def from_slope(
-        self, first: Any, u: Coefficients, slope: Callable[[int, Coefficients], Coefficients]
+        self, first: Any, u: Coefficients, slope: Callable[[Any, Any], Any], constant: float
     ) -> Coefficients:
-        """w' = g(w) u', where `slope(k, w)` is the part of degree k of g(w)."""
-        parts: list[Any] = []
+        """w' = g(w) u' with g = constant + slope(w, w²), where `slope` is linear."""
+        padded = with_zero(u)
+        start = slope(first, library(u).integer_pow(first, 2)) + constant
+        whole = _on_device(self.table.by_degree)
 
-        def of_degree(k: int, w: Coefficients) -> Coefficients:
-            parts.append(slope(k - 1, w))
-            return self._integrated(k, u, joined(parts))
+        def of_degree(pairs: Pairs, w: Any, g: Any) -> tuple[Any, Any]:
+            new = _integrated(pairs, padded, g)
+            w = _put(w, pairs.rows, new)
+            here = jax.tree.map(lambda each: each[pairs.total.max()], whole)
+            return new, slope(new, _convolved(here, w, w))
 
-        return self._by_degree(first, of_degree)
+        return self._together((first, start), of_degree)[0]
 
     def integral(self, first: Any, u: Coefficients, slope: Coefficients) -> Coefficients:
         """w' = g u' with a g that is known."""
-        return self._by_degree(first, lambda k, _: self._integrated(k, u, slope))
+        padded, slope = with_zero(u), with_zero(slope)
+        return self._by_degree(first, lambda pairs, _: _integrated(pairs, padded, slope))
 
     def shifted(self, u: Coefficients, by: float) -> Coefficients:
         """u + a number."""
         return joined([u[:1] + by, u[1:]])
 
-    def _of(self, degree: int) -> slice:
-        return self.table.of_degree(degree)
-
     def _by_degree(
-        self, first: Any, of_degree: Callable[[int, Coefficients], Coefficients]
+        self, first: Any, of_degree: Callable[[Pairs, Coefficients], Coefficients]
     ) -> Coefficients:
         """Coefficients degree by degree, each from those before it."""
-        parts = [first[None]]
-        for k in range(1, self.table.order + 1):
-            parts.append(of_degree(k, joined(parts)))
-        return joined(parts)
+        (found,) = self._together((first,), lambda pairs, w: (of_degree(pairs, w),))
+        return found
 
-    def _convolved(
-        self, k: int, u: Coefficients, w: Coefficients, weight: Callable = np.ones_like
-    ) -> Coefficients:
-        """The part of degree k of u w without the constant term of u, weighted by its degree.
+    def _together(self, first: tuple, of_degree: Callable[..., tuple]) -> tuple:
+        """The same of several series that depend on each other.
 
-        w needs to be known up to degree k − 1 only.
+        `of_degree` gets the factors of one degree, without the constant term of the left one, and
+        what is known of each series. A loop, for a program written out grows with the order.
         """
-        return self.part(u, w, self._of(k), weight)
+        tables = _on_device(self.table.recurring)
 
-    def _integrated(self, k: int, u: Coefficients, slope: Coefficients) -> Coefficients:
-        """The part of degree k of w, where w' = slope u'."""
-        return self._convolved(k, u, slope, lambda i: i) / float(k)
+        def body(k: Any, known: tuple) -> tuple:
+            pairs = jax.tree.map(lambda each: each[k], tables)
+            new = of_degree(pairs, *known)
+            return tuple(_put(w, pairs.rows, rows) for w, rows in zip(known, new, strict=True))
 
-    def part(
-        self, u: Coefficients, w: Coefficients, rows: slice, weight: Callable | None = None
-    ) -> Coefficients:
-        """The coefficients in `rows` of u w; with a weight, without the constant term of u."""
-        left, right = (each[rows] for each in self.table.pairs)
-        known, nothing = w.shape[0], self.table.size
-        degree = np.append(self.table.degrees, 0)[left]
-        if weight is not None:
-            left, right = (np.where(degree > 0, each, nothing) for each in (left, right))
-        used = (left != nothing).any(axis=0)
-        left, right, degree = left[:, used], right[:, used], degree[:, used]
-        left = np.where(left == nothing, u.shape[0], left)
-        right = np.where(right == nothing, known, right)
-        products = _with_zero(u)[left] * _with_zero(w)[right]
-        if weight is not None:
-            weights = weight(degree)
-            factor = np.asarray(weights, products.dtype)
-            factor = factor.reshape(factor.shape + (1,) * (products.ndim - 2))
-            if isinstance(products, Interval) and weights.dtype.kind == "f":
-                # (a + 1) i − k is rounded, by less than this many units of its largest term, even
-                # where it comes out whole. Integers are exact.
-                slack = 4 * np.finfo(factor.dtype).eps * (np.abs(factor) + 2 * self.table.order)
-                products = products * Interval(
-                    jnp.asarray(factor - slack), jnp.asarray(factor + slack)
-                )
-            else:
-                products = products * factor
-        return products.sum(axis=1)
+        start = tuple(with_zero(self.of_constant(value)) for value in first)
+        found = lax.fori_loop(1, self.table.order + 1, body, start)
+        return tuple(each[: self.table.size] for each in found)
 
 
-def _with_zero(series: Coefficients) -> Coefficients:
-    """One more coefficient, zero, for the places of a table that hold no pair."""
+def _on_device(pairs: Pairs) -> Pairs:
+    return jax.tree.map(jnp.asarray, pairs)
+
+
+def _put(series: Coefficients, rows: Any, values: Coefficients) -> Coefficients:
+    """With other values in some rows; a row that there is not is the zero, and stays so."""
+    return jax.tree.map(
+        lambda leaf, new: leaf.at[jnp.where(rows == leaf.shape[0] - 1, leaf.shape[0], rows)].set(
+            jnp.broadcast_to(new, (rows.size, *leaf.shape[1:])), mode="drop"
+        ),
+        series,
+        values,
+    )
+
+
+def _convolved(
+    pairs: Pairs, u: Coefficients, w: Coefficients, weights: Any = None
+) -> Coefficients:
+    """Σ weight u w over the pairs of each row."""
+    products = u[pairs.left] * w[pairs.right]
+    return (products if weights is None else products * weights).sum(axis=1)
+
+
+def _integrated(pairs: Pairs, u: Coefficients, slope: Coefficients) -> Coefficients:
+    """The part of one degree of w, where w' = slope u'."""
+    share = _weights(pairs.degree, u) / _weights(pairs.total, u)
+    return _convolved(pairs, u, slope, share)
+
+
+def _weights(degrees: Any, like: Any) -> Any:
+    """Degrees, (R, L), as numbers or as intervals without width, beside coefficients (R, L, ...)."""
+    return _exactly(like, degrees.reshape(*degrees.shape, *[1] * (like.ndim - 1)))
+
+
+def _exactly(like: Any, value: Any) -> Any:
+    value = jnp.asarray(value, like.dtype)
+    return Interval.point(value) if isinstance(like, Interval) else value
+
+
+def with_zero(series: Coefficients) -> Coefficients:
+    """One more coefficient, zero, for the rows of a table that hold no pair."""
     return jax.tree.map(
         lambda leaf: jnp.concatenate([leaf, jnp.zeros((1, *leaf.shape[1:]), leaf.dtype)]), series
     )

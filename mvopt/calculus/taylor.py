@@ -1,0 +1,366 @@
+"""Taylor series of functions of pytrees, their arithmetic, and how far they can be trusted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mvopt import _tree
+from mvopt._types import Array
+from mvopt.calculus import algebra, formula, remainder
+from mvopt.calculus.blocks import entries, names
+from mvopt.calculus.derivatives import jacobian, real, real_output, split_axis
+from mvopt.calculus.expansion import FlatFunction, coefficients, values_of_monomials
+from mvopt.calculus.interval import Interval
+from mvopt.calculus.monomials import Monomials, monomials
+from mvopt.calculus.series import SeriesRules
+
+_LINES = 12  # outputs that are printed
+
+
+def taylor(fn: Callable[..., Any], at: Any, order: int, args: tuple = ()) -> "Taylor":
+    """The Taylor polynomial of `fn(x, *args)` about the point `at`, up to degree `order`.
+
+    at: a number, or any pytree of real floating-point arrays; `fn` may return any pytree of them.
+    The coefficients come from recurrences (Griewank and Walther 2008, chapter 13), at a cost that
+    grows with the square of their number; from nested derivatives where an operation has none.
+    To expand about many points, map it: `jax.vmap(lambda a: taylor(fn, a, 5))(points)`.
+
+    Raises TypeError for integer or complex input, ValueError for an order below zero, and where
+    there would be too many coefficients: C(n + order, order) of them for n numbers.
+    """
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
+        raise ValueError(f"order must be a whole number that is not negative, not {order!r}")
+    at = real(at)
+    table = monomials(_tree.ravel(at)[0].size, int(order))
+    return Taylor(at, _expanded(fn, at, table, args), args, fn, table)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Taylor:
+    """A polynomial in the displacement from a point, and the function that it stands for.
+
+    `series` is a pytree like what the function returns, each of its arrays with an axis in front
+    for the N coefficients: those of degree 0, 1, 2 and so on, within a degree x² before x y before
+    y². Sums, products and quotients with series about the same point, or with numbers, are series.
+    """
+
+    at: Any
+    series: Any
+    args: tuple
+    fn: Callable[..., Any] | None = field(metadata={"static": True})
+    table: Monomials = field(metadata={"static": True})
+
+    @property
+    def order(self) -> int:
+        """The highest degree that is kept."""
+        return self.table.order
+
+    @property
+    def coefficients(self) -> Any:
+        """Of a function of one number f⁽ᵏ⁾(at)/k! along the first axis, (order + 1, ...).
+
+        Of several numbers a dict from the powers of each, in the order of `at`'s leaves:
+        `coefficients[2, 1]` belongs to x² y.
+        """
+        if self.table.variables == 1:
+            return self.series
+        return {powers: _tree.take(self.series, k) for powers, k in self.table.place.items()}
+
+    def __call__(self, x: Any) -> Any:
+        """The polynomial at `x`, like `at`, or with more axes in front of each of its arrays."""
+        return _evaluated(self.series, _displacement(x, self.at, self.table), self.table)
+
+    def derivative(self) -> "Taylor":
+        """The series, one degree shorter, of what `jacobian(fn)` returns."""
+        if self.order == 0:
+            raise ValueError("a series of order 0 has no derivative: expand to a higher order")
+        split = lambda slopes: split_axis(slopes, slopes.ndim - 1, self.at)
+        series = jax.tree.map(
+            lambda c: split(algebra.differentiated(c, self.table)), self.series
+        )
+        fn = None if self.fn is None else jacobian(self.fn)
+        return Taylor(self.at, series, self.args, fn, self._of_order(self.order - 1))
+
+    def integral(self) -> "Taylor":
+        """The antiderivative that is zero at `at`, one degree longer; of one variable."""
+        self._one_variable("integral")
+        series = jax.tree.map(algebra.integrated, self.series)
+        return Taylor(self.at, series, (), None, self._of_order(self.order + 1))
+
+    def compose(self, inner: "Taylor") -> "Taylor":
+        """The series of self(inner(x)) about the point of `inner`.
+
+        ValueError where this series is not about the value of `inner` there.
+        """
+        value = _tree.take(inner.series, 0)
+        _check_same(self.at, value, "the outer series must be about the value of the inner one")
+        order = min(self.order, inner.order)
+        outer, inside = self._cut(order), inner._cut(order)
+        steps = jnp.concatenate(
+            [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(inside.series)], axis=1
+        )
+        steps = steps.at[0].set(0)
+        series = algebra.composed(outer.series, outer.table, steps, SeriesRules(inside.table))
+        return inside._made(series, lambda f, g: lambda x: f(g(x)), self, inner)
+
+    def revert(self) -> "Taylor":
+        """The series of the inverse function about the value; one variable, one output.
+
+        ValueError where the slope is zero: there is no inverse function then.
+        """
+        self._one_variable("revert")
+        leaves, structure = jax.tree.flatten(self.series)
+        if len(leaves) != 1 or leaves[0].ndim != 1:
+            raise ValueError("revert needs a function that returns one number")
+        if self.order < 1 or (_concrete(leaves[0]) and leaves[0][1] == 0):
+            raise ValueError("a series without a linear term has no inverse: expand elsewhere")
+        at = jax.tree.unflatten(structure, [leaves[0][0]])
+        start = jax.tree.leaves(self.at)[0].reshape(())
+        series = algebra.reverted(leaves[0], start, SeriesRules(self.table))
+        series = jax.tree.unflatten(jax.tree.structure(self.at), [series])
+        return Taylor(at, series, (), None, self.table)
+
+    def bound(self, lower: Any, upper: Any, kind: remainder.Kind = "enclosure") -> Any:
+        """How large |fn − polynomial| gets in a box: like what `fn` returns.
+
+        lower, upper: like `at`, or numbers that hold for all of it. The box need not contain `at`.
+        kind: "last-term" is an estimate, the largest that the last terms that are not zero get;
+        "sampled" the largest difference at some 4,000 points, and so at most the true one;
+        "enclosure" is proved, by interval arithmetic rounded outwards, and at least the true one
+        (infinite where nothing can be proved, beside a pole for instance).
+
+        Raises ValueError for a box that is empty or not finite, and where the function is not
+        known; UnsupportedError, which names the operation, where an enclosure has no rule for it.
+        """
+        if kind not in remainder.KINDS:
+            known = ", ".join(f'"{each}"' for each in remainder.KINDS)
+            raise ValueError(f"kind={kind!r} is not known: use one of {known}")
+        if kind != "last-term":
+            self._known()
+        ends = tuple(_corner(end, self.at, name) for end, name in ((lower, "lower"), (upper, "upper")))
+        if _concrete(ends) and not bool(jnp.all((ends[0] <= ends[1]) & jnp.isfinite(ends[1] - ends[0]))):
+            raise ValueError("the box is empty or not finite: lower must be at most upper")
+        return _bound(self, *ends, kind)
+
+    def radius(self, tol: Any) -> Array:
+        """The largest r for which |fn − polynomial| ≤ tol is proved where |xᵢ − atᵢ| ≤ r.
+
+        To a part in 300; zero where nothing can be proved. ValueError for a tol that is not
+        positive, and where the function is not known.
+        """
+        self._known()
+        if _concrete(tol) and not tol > 0:
+            raise ValueError(f"tol must be positive, not {tol}")
+        return _radius(self, tol)
+
+    def convergence_radius(self) -> Array:
+        """An estimate, (), of how far the series converges, from the growth of its coefficients.
+
+        Of several variables the largest |xᵢ − atᵢ|. Infinite for a polynomial; for a function
+        without singularities a number that grows with the order.
+        """
+        return jnp.min(
+            jnp.stack(
+                [algebra.convergence_radius(c, self.table) for c in jax.tree.leaves(self.series)]
+            )
+        )
+
+    def __neg__(self) -> "Taylor":
+        return self._made(jax.tree.map(jnp.negative, self.series), lambda f: _each(jnp.negative, f), self)
+
+    def __add__(self, other: Any) -> "Taylor":
+        return self._combined(other, lambda rules, u, v: u + v, jnp.add)
+
+    def __sub__(self, other: Any) -> "Taylor":
+        return self._combined(other, lambda rules, u, v: u - v, jnp.subtract)
+
+    def __mul__(self, other: Any) -> "Taylor":
+        return self._combined(other, SeriesRules.multiply, jnp.multiply)
+
+    def __truediv__(self, other: Any) -> "Taylor":
+        return self._combined(other, SeriesRules.divide, jnp.divide)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __rsub__(self, other: Any) -> "Taylor":
+        return -self + other
+
+    def __rtruediv__(self, other: Any) -> "Taylor":
+        return self._constant(other) / self
+
+    def __str__(self) -> str:
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self.series)]
+        if any(leaf.shape[:1] != (self.table.size,) for leaf in leaves):
+            return f"a batch of Taylor series of order {self.order}"
+        at = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(self.at)])
+        variables = entries(names(self.at, "x"), [jnp.shape(a) for a in jax.tree.leaves(self.at)])
+        columns = np.concatenate([leaf.reshape(self.table.size, -1) for leaf in leaves], axis=1)
+        outputs = entries(names(self.series, "f"), [leaf.shape[1:] for leaf in leaves])
+        lines = [
+            formula.polynomial(column, self.table, at, variables) for column in columns.T[:_LINES]
+        ]
+        if len(outputs) == 1:
+            return lines[0]
+        more = [f"({len(outputs)} outputs, in part)"] * (len(outputs) > _LINES)
+        return "\n".join([f"{n} = {t}" for n, t in zip(outputs, lines, strict=False)] + more)
+
+    def _combined(self, other: Any, of_series: Callable, of_values: Callable) -> "Taylor":
+        other = other if isinstance(other, Taylor) else self._constant(other)
+        _check_same(self.at, other.at, "both series must be about the same point")
+        order = min(self.order, other.order)
+        u, v = self._cut(order), other._cut(order)
+        series = jax.tree.map(partial(of_series, SeriesRules(u.table)), u.series, v.series)
+        return u._made(series, partial(_each, of_values), self, other)
+
+    def _constant(self, value: Any) -> "Taylor":
+        """A number as a series, with the outputs of this one."""
+        value = jnp.asarray(value)
+        rules = SeriesRules(self.table)
+        series = jax.tree.map(
+            lambda c: rules.of_constant(jnp.broadcast_to(value, c.shape[1:]).astype(c.dtype)),
+            self.series,
+        )
+        return Taylor(self.at, series, (_tree.take(series, 0),), _constant, self.table)
+
+    def _made(self, series: Any, combine: Callable, *parts: "Taylor") -> "Taylor":
+        """A series made of others, of the function that `combine` makes of theirs."""
+        args = tuple(part.args for part in parts)
+        fns = [part.fn for part in parts]
+
+        def fn(x: Any, *args: Any) -> Any:
+            bind = lambda fn, own: lambda x: fn(x, *own)
+            return combine(*(bind(f, own) for f, own in zip(fns, args, strict=True)))(x)
+
+        return Taylor(self.at, series, args, None if None in fns else fn, self.table)
+
+    def _of_order(self, order: int) -> Monomials:
+        return monomials(self.table.variables, order)
+
+    def _cut(self, order: int) -> "Taylor":
+        table = self._of_order(order)
+        return Taylor(
+            self.at, _tree.take(self.series, slice(table.size)), self.args, self.fn, table
+        )
+
+    def _one_variable(self, what: str) -> None:
+        if self.table.variables != 1:
+            raise ValueError(f"{what} needs a function of one number, not {self.table.variables}")
+
+    def _known(self) -> None:
+        if self.fn is None:
+            raise ValueError(
+                "the function of a series made by integral() or revert() is not known: expand that "
+                'function itself, or ask for kind="last-term"'
+            )
+
+
+@partial(jax.jit, static_argnames=("fn", "table"))
+def _expanded(fn: Callable[..., Any], at: Any, table: Monomials, args: tuple) -> Any:
+    flat_fn, flat_at, structure = _flattened(fn, at, args)
+    return jax.tree.unflatten(structure, coefficients(flat_fn, flat_at, table))
+
+
+@partial(jax.jit, static_argnames="table")
+def _evaluated(series: Any, h: Array, table: Monomials) -> Any:
+    if table.variables == 1:
+        return jax.tree.map(lambda c: algebra.horner(c, h[..., 0]), series)
+    terms = values_of_monomials(table, h)
+    return jax.tree.map(lambda c: jnp.tensordot(terms, c, 1, precision="highest"), series)
+
+
+@partial(jax.jit, static_argnames="kind")
+def _bound(series: Taylor, lower: Array, upper: Array, kind: remainder.Kind) -> Any:
+    leaves, structure = jax.tree.flatten(series.series)
+    table = series.table
+    fn, at, _ = _flattened(series.fn or (lambda x: x), series.at, series.args)
+    if kind == "last-term":
+        reach = jnp.maximum(jnp.abs(lower - at), jnp.abs(upper - at))
+        found = [remainder.last_term(c, table, reach) for c in leaves]
+    elif kind == "sampled":
+        points = remainder.samples(lower, upper)
+        values = jax.vmap(fn)(points)
+        known = jax.tree.leaves(_evaluated(series.series, points - at, table))
+        found = [jnp.max(jnp.abs(f - p), 0) for f, p in zip(values, known, strict=True)]
+    else:
+        whole = remainder.enclosure(fn, leaves, table, at, Interval(lower, upper))
+        found = [each.magnitude for each in whole]
+    return jax.tree.unflatten(structure, found)
+
+
+@jax.jit
+def _radius(series: Taylor, tol: Any) -> Array:
+    fn, at, _ = _flattened(series.fn, series.at, series.args)
+    leaves = jax.tree.leaves(series.series)
+
+    def bound(radius: Array) -> Array:
+        box = Interval(at - radius, at + radius)
+        found = remainder.enclosure(fn, leaves, series.table, at, box)
+        return jnp.max(jnp.stack([jnp.max(each.magnitude) for each in found]))
+
+    return remainder.certified_radius(bound, tol, at.dtype)
+
+
+def _flattened(fn: Callable[..., Any], at: Any, args: tuple) -> tuple[FlatFunction, Array, Any]:
+    """`fn` from a vector to a list of arrays, the vector, and the structure of what it returns."""
+    flat, unravel = _tree.ravel(at)
+    of_flat = lambda flat: real_output(fn(unravel(flat), *args))
+    structure = jax.tree.structure(jax.eval_shape(of_flat, flat))
+    return lambda flat: jax.tree.leaves(of_flat(flat)), jnp.atleast_1d(flat), structure
+
+
+def _displacement(x: Any, at: Any, table: Monomials) -> Array:
+    """x − at, (..., n)."""
+    if sum(leaf.size for leaf in jax.tree.leaves(at)) != table.variables:
+        raise ValueError(
+            "this is a batch of series: evaluate it with jax.vmap(lambda t, x: t(x))(series, x)"
+        )
+    if isinstance(at, jax.Array):
+        x = jnp.asarray(x)
+
+    def one(at: Array, x: Any) -> Array:
+        x = jnp.asarray(x)
+        lead = x.shape[: x.ndim - at.ndim]
+        if x.shape[len(lead) :] != at.shape:
+            raise ValueError(f"x must end in the shape of `at`, {at.shape}, but is {x.shape}")
+        return (x - at).reshape(*lead, at.size)
+
+    return jnp.concatenate(jax.tree.leaves(jax.tree.map(one, at, x)), axis=-1)
+
+
+def _corner(end: Any, at: Any, name: str) -> Array:
+    """A corner of a box, flat, (n,)."""
+    if isinstance(at, jax.Array) or jnp.ndim(end) == 0 if not isinstance(end, (dict, tuple, list)) else False:
+        end = jax.tree.map(lambda a: end, at)
+    return end
+
+
+def _each(of_values: Callable, *fns: Callable) -> Callable:
+    """The function whose outputs are those of others, combined one by one."""
+    return lambda x: jax.tree.map(of_values, *(fn(x) for fn in fns))
+
+
+def _constant(x: Any, value: Any) -> Any:
+    return value
+
+
+def _concrete(tree: Any) -> bool:
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _check_same(a: Any, b: Any, message: str) -> None:
+    """ValueError where two points differ by more than rounding; unknown ones pass."""
+    same = jax.tree.structure(a) == jax.tree.structure(b) and all(
+        jnp.shape(x) == jnp.shape(y) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True)
+    )
+    if same and _concrete((a, b)):
+        flat = [np.asarray(_tree.ravel(tree)[0]) for tree in (a, b)]
+        same = np.allclose(*flat, rtol=64 * np.finfo(flat[0].dtype).eps, atol=1e-30)
+    if not same:
+        raise ValueError(f"{message}: {a} is not {b}")

@@ -15,7 +15,9 @@ def horner(coefficients: Array, h: Array) -> Array:
     """(*h, *out): the polynomial of one variable at displacements h."""
     out = coefficients.ndim - 1
     h = h.reshape(*h.shape, *[1] * out)
-    value = jnp.broadcast_to(coefficients[-1], jnp.broadcast_shapes(h.shape, coefficients.shape[1:]))
+    value = jnp.broadcast_to(
+        coefficients[-1], jnp.broadcast_shapes(h.shape, coefficients.shape[1:])
+    )
     for k in reversed(range(coefficients.shape[0] - 1)):
         value = value * h + coefficients[k]
     return value

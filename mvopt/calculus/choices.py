@@ -66,8 +66,6 @@ def larger(u: Any, v: Any, sign: float) -> Any:
 def _extreme(sign: float) -> Rule:
     def rule(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
         u, v = (interpreter.lifted(value) for value in values)
-        shape = equation.outvars[0].aval.shape
-        u, v = (_broadcast(each, (each.shape[0], *shape)) for each in (u, v))
         return [Value(larger(u, v, sign), True)]
 
     return rule
@@ -90,15 +88,6 @@ def _stepped(interpreter: Interpreter, equation: Any, values: list[Value]) -> li
     jumps = ends.lo != ends.hi
     rest = interval.where(jumps, interval.everything(series[1:]), series[1:])
     return [Value(joined([series[:1], rest]), True)]
-
-
-def _broadcast(value: Any, shape: tuple[int, ...]) -> Any:
-    def one(leaf: Any) -> Any:
-        missing = len(shape) - leaf.ndim
-        leaf = leaf.reshape(leaf.shape[:1] + (1,) * missing + leaf.shape[1:])
-        return jnp.broadcast_to(leaf, shape)
-
-    return jax.tree.map(one, value)
 
 
 def _branched(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:

@@ -4,7 +4,6 @@ Everything is flat here: a function of one vector (n,), and the list of the arra
 A coefficient is the derivative divided by the factorials of its powers.
 """
 
-from collections.abc import Callable
 from math import factorial
 from typing import Any
 
@@ -14,13 +13,12 @@ import numpy as np
 
 from mvopt._types import Array
 from mvopt.calculus import interval
+from mvopt.calculus.flat import FlatFunction
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.monomials import Monomials
 from mvopt.calculus.propagate import propagate
 from mvopt.calculus.series import SeriesRules, joined
 from mvopt.calculus.values import UnsupportedError
-
-FlatFunction = Callable[[Array], list[Array]]
 
 
 def coefficients(fn: FlatFunction, at: Array, table: Monomials) -> list[Array]:

@@ -15,7 +15,9 @@ def polynomial(
 ) -> str:
     """`1 + 2 (x − 0.5) − 3 (x − 0.5)² + O(3)` from (N,) coefficients."""
     steps = [_step(name, place) for name, place in zip(variables, at, strict=True)]
-    shown = [k for k in range(table.size) if coefficients[k] != 0 or not np.isfinite(coefficients[k])]
+    shown = [
+        k for k in range(table.size) if coefficients[k] != 0 or not np.isfinite(coefficients[k])
+    ]
     text = ""
     for k in shown[:_SHOWN]:
         factors = [

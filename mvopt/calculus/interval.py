@@ -50,6 +50,9 @@ class Interval:
     def __getitem__(self, index: Any) -> "Interval":
         return Interval(self.lo[index], self.hi[index])
 
+    def reshape(self, *shape: int) -> "Interval":
+        return Interval(self.lo.reshape(shape), self.hi.reshape(shape))
+
     def __neg__(self) -> "Interval":
         return Interval(-self.hi, -self.lo)
 

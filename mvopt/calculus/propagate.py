@@ -26,7 +26,8 @@ _STRUCTURAL = frozenset(
     "split squeeze stop_gradient transpose unstack stack".split()
 )
 _CONSTANTS = monomials(1, 0)
-_RULES = elementary.RULES | choices.RULES | collective.RULES
+_ENTRY_BY_ENTRY = elementary.RULES | choices.RULES
+_RULES = _ENTRY_BY_ENTRY | collective.RULES
 
 
 def propagate(fn: Callable[[Any], Any], rules: SeriesRules, x: Any, enclose: bool) -> list[Any]:
@@ -80,6 +81,8 @@ class _Interpreter(NamedTuple):
         rule = _RULES.get(name)
         if rule is None:
             raise UnsupportedError(name)
+        if name in _ENTRY_BY_ENTRY:
+            values = [_aligned(value, equation.outvars[0].aval.ndim) for value in values]
         if any(value.series for value in values):
             return rule(self, equation, values)
         return self.of_constants(rule, equation, values)
@@ -112,3 +115,12 @@ class _Interpreter(NamedTuple):
         else:
             out = ends("")
         return [Value(each, mixed) for each in out]
+
+
+def _aligned(value: Value, ndim: int) -> Value:
+    """A number beside arrays, with axes of length one."""
+    if value.data.ndim > int(value.series):
+        return value
+    return Value(
+        jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape, *[1] * ndim), value.data), value.series
+    )

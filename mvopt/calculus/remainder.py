@@ -9,11 +9,11 @@ import numpy as np
 
 from mvopt._types import Array
 from mvopt.calculus.expansion import (
-    FlatFunction,
     enclosed_coefficients,
     enclosed_monomials,
     values_of_monomials,
 )
+from mvopt.calculus.flat import FlatFunction
 from mvopt.calculus.interval import Interval, hull, intersection
 from mvopt.calculus.monomials import Monomials, monomials
 
@@ -22,7 +22,7 @@ KINDS = ("last-term", "sampled", "enclosure")
 
 # Degrees beyond the polynomial's whose coefficients are enclosed, while there are not too many.
 _FURTHER = 3
-_MANY = 2_000
+_MANY = 300
 _SAMPLES = 4_096
 _RADII = 64
 

@@ -193,9 +193,7 @@ def _put(series: Coefficients, rows: Any, values: Coefficients) -> Coefficients:
     )
 
 
-def _convolved(
-    pairs: Pairs, u: Coefficients, w: Coefficients, weights: Any = None
-) -> Coefficients:
+def _convolved(pairs: Pairs, u: Coefficients, w: Coefficients, weights: Any = None) -> Coefficients:
     """Σ weight u w over the pairs of each row."""
     products = u[pairs.left] * w[pairs.right]
     return (products if weights is None else products * weights).sum(axis=1)
@@ -208,7 +206,7 @@ def _integrated(pairs: Pairs, u: Coefficients, slope: Coefficients) -> Coefficie
 
 
 def _weights(degrees: Any, like: Any) -> Any:
-    """Degrees, (R, L), as numbers or as intervals without width, beside coefficients (R, L, ...)."""
+    """Degrees, (R, L), as numbers or intervals without width, beside (R, L, ...) of `like`."""
     return _exactly(like, degrees.reshape(*degrees.shape, *[1] * (like.ndim - 1)))
 
 

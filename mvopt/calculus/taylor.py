@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -13,13 +13,17 @@ from mvopt import _tree
 from mvopt._types import Array
 from mvopt.calculus import algebra, formula, remainder
 from mvopt.calculus.blocks import entries, names
-from mvopt.calculus.derivatives import jacobian, real, real_output, split_axis
-from mvopt.calculus.expansion import FlatFunction, coefficients, values_of_monomials
+from mvopt.calculus.derivatives import jacobian, real, split_axis
+from mvopt.calculus.expansion import coefficients, values_of_monomials
+from mvopt.calculus.flat import concrete, corners, flattened
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.monomials import Monomials, monomials
 from mvopt.calculus.series import SeriesRules
 
 _LINES = 12  # outputs that are printed
+
+# One Jacobian for a function, so that what is compiled for it is found again.
+_jacobian = lru_cache(maxsize=64)(jacobian)
 
 
 def taylor(fn: Callable[..., Any], at: Any, order: int, args: tuple = ()) -> "Taylor":
@@ -81,10 +85,8 @@ class Taylor:
         if self.order == 0:
             raise ValueError("a series of order 0 has no derivative: expand to a higher order")
         split = lambda slopes: split_axis(slopes, slopes.ndim - 1, self.at)
-        series = jax.tree.map(
-            lambda c: split(algebra.differentiated(c, self.table)), self.series
-        )
-        fn = None if self.fn is None else jacobian(self.fn)
+        series = jax.tree.map(lambda c: split(algebra.differentiated(c, self.table)), self.series)
+        fn = None if self.fn is None else _jacobian(self.fn)
         return Taylor(self.at, series, self.args, fn, self._of_order(self.order - 1))
 
     def integral(self) -> "Taylor":
@@ -118,7 +120,7 @@ class Taylor:
         leaves, structure = jax.tree.flatten(self.series)
         if len(leaves) != 1 or leaves[0].ndim != 1:
             raise ValueError("revert needs a function that returns one number")
-        if self.order < 1 or (_concrete(leaves[0]) and leaves[0][1] == 0):
+        if self.order < 1 or (concrete(leaves[0]) and leaves[0][1] == 0):
             raise ValueError("a series without a linear term has no inverse: expand elsewhere")
         at = jax.tree.unflatten(structure, [leaves[0][0]])
         start = jax.tree.leaves(self.at)[0].reshape(())
@@ -143,9 +145,7 @@ class Taylor:
             raise ValueError(f"kind={kind!r} is not known: use one of {known}")
         if kind != "last-term":
             self._known()
-        ends = tuple(_corner(end, self.at, name) for end, name in ((lower, "lower"), (upper, "upper")))
-        if _concrete(ends) and not bool(jnp.all((ends[0] <= ends[1]) & jnp.isfinite(ends[1] - ends[0]))):
-            raise ValueError("the box is empty or not finite: lower must be at most upper")
+        ends = corners(lower, upper, self.at)
         return _bound(self, *ends, kind)
 
     def radius(self, tol: Any) -> Array:
@@ -155,7 +155,7 @@ class Taylor:
         positive, and where the function is not known.
         """
         self._known()
-        if _concrete(tol) and not tol > 0:
+        if concrete(tol) and not tol > 0:
             raise ValueError(f"tol must be positive, not {tol}")
         return _radius(self, tol)
 
@@ -172,13 +172,15 @@ class Taylor:
         )
 
     def __neg__(self) -> "Taylor":
-        return self._made(jax.tree.map(jnp.negative, self.series), lambda f: _each(jnp.negative, f), self)
+        return self._made(
+            jax.tree.map(jnp.negative, self.series), lambda f: _each(jnp.negative, f), self
+        )
 
     def __add__(self, other: Any) -> "Taylor":
-        return self._combined(other, lambda rules, u, v: u + v, jnp.add)
+        return self._combined(other, lambda _, u, v: u + v, jnp.add)
 
     def __sub__(self, other: Any) -> "Taylor":
-        return self._combined(other, lambda rules, u, v: u - v, jnp.subtract)
+        return self._combined(other, lambda _, u, v: u - v, jnp.subtract)
 
     def __mul__(self, other: Any) -> "Taylor":
         return self._combined(other, SeriesRules.multiply, jnp.multiply)
@@ -263,7 +265,7 @@ class Taylor:
 
 @partial(jax.jit, static_argnames=("fn", "table"))
 def _expanded(fn: Callable[..., Any], at: Any, table: Monomials, args: tuple) -> Any:
-    flat_fn, flat_at, structure = _flattened(fn, at, args)
+    flat_fn, flat_at, structure = flattened(fn, at, args)
     return jax.tree.unflatten(structure, coefficients(flat_fn, flat_at, table))
 
 
@@ -279,7 +281,7 @@ def _evaluated(series: Any, h: Array, table: Monomials) -> Any:
 def _bound(series: Taylor, lower: Array, upper: Array, kind: remainder.Kind) -> Any:
     leaves, structure = jax.tree.flatten(series.series)
     table = series.table
-    fn, at, _ = _flattened(series.fn or (lambda x: x), series.at, series.args)
+    fn, at, _ = flattened(series.fn or (lambda x: x), series.at, series.args)
     if kind == "last-term":
         reach = jnp.maximum(jnp.abs(lower - at), jnp.abs(upper - at))
         found = [remainder.last_term(c, table, reach) for c in leaves]
@@ -296,7 +298,7 @@ def _bound(series: Taylor, lower: Array, upper: Array, kind: remainder.Kind) -> 
 
 @jax.jit
 def _radius(series: Taylor, tol: Any) -> Array:
-    fn, at, _ = _flattened(series.fn, series.at, series.args)
+    fn, at, _ = flattened(series.fn, series.at, series.args)
     leaves = jax.tree.leaves(series.series)
 
     def bound(radius: Array) -> Array:
@@ -305,14 +307,6 @@ def _radius(series: Taylor, tol: Any) -> Array:
         return jnp.max(jnp.stack([jnp.max(each.magnitude) for each in found]))
 
     return remainder.certified_radius(bound, tol, at.dtype)
-
-
-def _flattened(fn: Callable[..., Any], at: Any, args: tuple) -> tuple[FlatFunction, Array, Any]:
-    """`fn` from a vector to a list of arrays, the vector, and the structure of what it returns."""
-    flat, unravel = _tree.ravel(at)
-    of_flat = lambda flat: real_output(fn(unravel(flat), *args))
-    structure = jax.tree.structure(jax.eval_shape(of_flat, flat))
-    return lambda flat: jax.tree.leaves(of_flat(flat)), jnp.atleast_1d(flat), structure
 
 
 def _displacement(x: Any, at: Any, table: Monomials) -> Array:
@@ -334,24 +328,13 @@ def _displacement(x: Any, at: Any, table: Monomials) -> Array:
     return jnp.concatenate(jax.tree.leaves(jax.tree.map(one, at, x)), axis=-1)
 
 
-def _corner(end: Any, at: Any, name: str) -> Array:
-    """A corner of a box, flat, (n,)."""
-    if isinstance(at, jax.Array) or jnp.ndim(end) == 0 if not isinstance(end, (dict, tuple, list)) else False:
-        end = jax.tree.map(lambda a: end, at)
-    return end
-
-
 def _each(of_values: Callable, *fns: Callable) -> Callable:
     """The function whose outputs are those of others, combined one by one."""
     return lambda x: jax.tree.map(of_values, *(fn(x) for fn in fns))
 
 
-def _constant(x: Any, value: Any) -> Any:
+def _constant(_: Any, value: Any) -> Any:
     return value
-
-
-def _concrete(tree: Any) -> bool:
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _check_same(a: Any, b: Any, message: str) -> None:
@@ -359,7 +342,7 @@ def _check_same(a: Any, b: Any, message: str) -> None:
     same = jax.tree.structure(a) == jax.tree.structure(b) and all(
         jnp.shape(x) == jnp.shape(y) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True)
     )
-    if same and _concrete((a, b)):
+    if same and concrete((a, b)):
         flat = [np.asarray(_tree.ravel(tree)[0]) for tree in (a, b)]
         same = np.allclose(*flat, rtol=64 * np.finfo(flat[0].dtype).eps, atol=1e-30)
     if not same:

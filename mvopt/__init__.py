@@ -3,6 +3,8 @@
 from mvopt import projections
 from mvopt._types import Certificate, Fit, Multipliers, Solution, Status
 from mvopt.calculus.blocks import Blocks
+from mvopt.calculus.chain import Chain, total_derivative
+from mvopt.calculus.check import DerivativeCheck, check_derivatives
 from mvopt.calculus.derivatives import (
     gradient,
     hessian,
@@ -13,6 +15,16 @@ from mvopt.calculus.derivatives import (
     value_and_jacobian,
     vjp,
 )
+from mvopt.calculus.linearize import (
+    HessianOperator,
+    Linearization,
+    hessian_operator,
+    linearize,
+)
+from mvopt.calculus.range_bound import Range, range_bound
+from mvopt.calculus.sparse import Sparsity
+from mvopt.calculus.taylor import Taylor, taylor
+from mvopt.calculus.values import UnsupportedError
 from mvopt.kkt import between, check_kkt
 from mvopt.least_squares import least_squares
 from mvopt.minimize import minimize
@@ -51,37 +63,51 @@ __all__ = [
     "Blocks",
     "Broyden",
     "Certificate",
+    "Chain",
     "Chandrupatla",
+    "DerivativeCheck",
     "Dogleg",
     "Fit",
     "FixedPoint",
     "GaussNewton",
     "GradientDescent",
+    "HessianOperator",
     "InteriorPoint",
     "LagrangeNewton",
     "LevenbergMarquardt",
+    "Linearization",
     "Multipliers",
     "NelderMead",
     "NewtonRaphson",
     "NonlinearCG",
     "ProjectedGradient",
+    "Range",
     "Solution",
+    "Sparsity",
     "Status",
+    "Taylor",
     "TrustRegionNewton",
+    "UnsupportedError",
     "between",
+    "check_derivatives",
     "check_kkt",
     "curve_fit",
     "gradient",
     "hessian",
+    "hessian_operator",
     "hvp",
     "jacobian",
     "jvp",
     "least_squares",
+    "linearize",
     "minimize",
     "models",
     "projections",
     "quadratic_program",
+    "range_bound",
     "root",
+    "taylor",
+    "total_derivative",
     "value_and_gradient",
     "value_and_jacobian",
     "vjp",

@@ -82,9 +82,12 @@ def values_of_monomials(table: Monomials, h: Array) -> Array:
 
 def enclosed_monomials(table: Monomials, h: Interval) -> Interval:
     """(N,) from a box of displacements (n,); even powers are not negative."""
-    powers = [interval.integer_pow(h, k)[None] for k in range(table.order + 1)]
-    rows = joined(powers)[table.powers, np.arange(table.variables)]
-    found = rows[:, 0]
-    for variable in range(1, table.variables):
-        found = found * rows[:, variable]
+    powers = joined([interval.integer_pow(h, k)[None] for k in range(table.order + 1)])
+    # Those variables of each monomial first that are in it: no more than its degree.
+    variables = np.argsort(table.powers == 0, axis=1, kind="stable")[:, : max(table.order, 1)]
+    exponents = np.take_along_axis(table.powers, variables, axis=1)
+    factors = powers[exponents, variables]
+    found = factors[:, 0]
+    for k in range(1, factors.shape[1]):
+        found = found * factors[:, k]
     return found

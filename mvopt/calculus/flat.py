@@ -33,7 +33,7 @@ def corners(lower: Any, upper: Any, at: Any) -> tuple[Array, Array]:
 
 
 def _corner(end: Any, at: Any, name: str) -> Array:
-    if jax.tree.structure(end) == jax.tree.structure(0) and jnp.ndim(end) == 0:
+    if jax.tree_util.all_leaves([end]) and jnp.ndim(end) == 0:
         end = jax.tree.map(lambda leaf: jnp.full_like(leaf, end), at)
     return _tree.ravel(direction(end, at, name, "the point"))[0]
 

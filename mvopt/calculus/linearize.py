@@ -12,9 +12,8 @@ from jax.experimental.sparse import BCOO
 from mvopt import _tree
 from mvopt._types import Array
 from mvopt.calculus.derivatives import direction, gradient, jacobian, real, real_output
-from mvopt.calculus.remainder import Kind
 from mvopt.calculus.sparse import Sparsity
-from mvopt.calculus.taylor import taylor
+from mvopt.calculus.taylor import Kind, taylor
 
 # One gradient for a function, so that what is compiled or detected for it is found again.
 _gradient = lru_cache(maxsize=64)(gradient)

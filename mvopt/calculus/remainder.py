@@ -1,7 +1,7 @@
 """How far a Taylor polynomial is from its function over a box: an estimate, a sample, a proof."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,6 @@ from mvopt.calculus.expansion import (
 from mvopt.calculus.flat import FlatFunction
 from mvopt.calculus.interval import Interval, hull, intersection
 from mvopt.calculus.monomials import Monomials, monomials
-
-Kind = Literal["last-term", "sampled", "enclosure"]
-KINDS = ("last-term", "sampled", "enclosure")
 
 # Degrees beyond the polynomial's whose coefficients are enclosed, while there are not too many.
 _FURTHER = 3

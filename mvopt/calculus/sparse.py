@@ -112,4 +112,4 @@ def _detected(fn: Callable[..., Any], leaves: tuple, structure: Any) -> Sparsity
         flat, unravel = _tree.ravel(at)
         of_flat = lambda flat, *args: _tree.ravel(fn(unravel(flat), *args))[0]
         found = asdex.jacobian_sparsity(of_flat, flat, *args)
-    return Sparsity(found.rows, found.cols, tuple(found.shape))
+    return Sparsity(found.rows, found.cols, (found.m, found.n))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,8 @@ from mvopt.calculus.flat import concrete, corners, flattened
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.monomials import Monomials, monomials
 from mvopt.calculus.series import SeriesRules
+
+Kind = Literal["last-term", "sampled", "enclosure"]
 
 _LINES = 12  # outputs that are printed
 
@@ -66,6 +68,16 @@ class Taylor:
         return self.table.order
 
     @property
+    def function(self) -> Callable[..., Any]:
+        """`fn`; ValueError where it is not known."""
+        if self.fn is None:
+            raise ValueError(
+                "the function of a series made by integral() or revert() is not known: expand that "
+                'function itself, or ask for kind="last-term"'
+            )
+        return self.fn
+
+    @property
     def coefficients(self) -> Any:
         """Of a function of one number f⁽ᵏ⁾(at)/k! along the first axis, (order + 1, ...).
 
@@ -107,7 +119,6 @@ class Taylor:
         steps = jnp.concatenate(
             [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(inside.series)], axis=1
         )
-        steps = steps.at[0].set(0)
         series = algebra.composed(outer.series, outer.table, steps, SeriesRules(inside.table))
         return inside._made(series, lambda f, g: lambda x: f(g(x)), self, inner)
 
@@ -128,7 +139,7 @@ class Taylor:
         series = jax.tree.unflatten(jax.tree.structure(self.at), [series])
         return Taylor(at, series, (), None, self.table)
 
-    def bound(self, lower: Any, upper: Any, kind: remainder.Kind = "enclosure") -> Any:
+    def bound(self, lower: Any, upper: Any, kind: Kind = "enclosure") -> Any:
         """How large |fn − polynomial| gets in a box: like what `fn` returns.
 
         lower, upper: like `at`, or numbers that hold for all of it. The box need not contain `at`.
@@ -140,11 +151,9 @@ class Taylor:
         Raises ValueError for a box that is empty or not finite, and where the function is not
         known; UnsupportedError, which names the operation, where an enclosure has no rule for it.
         """
-        if kind not in remainder.KINDS:
-            known = ", ".join(f'"{each}"' for each in remainder.KINDS)
+        if kind not in _GRADES:
+            known = ", ".join(f'"{each}"' for each in _GRADES)
             raise ValueError(f"kind={kind!r} is not known: use one of {known}")
-        if kind != "last-term":
-            self._known()
         ends = corners(lower, upper, self.at)
         return _bound(self, *ends, kind)
 
@@ -154,7 +163,6 @@ class Taylor:
         To a part in 300; zero where nothing can be proved. ValueError for a tol that is not
         positive, and where the function is not known.
         """
-        self._known()
         if concrete(tol) and not tol > 0:
             raise ValueError(f"tol must be positive, not {tol}")
         return _radius(self, tol)
@@ -248,19 +256,16 @@ class Taylor:
     def _cut(self, order: int) -> "Taylor":
         table = self._of_order(order)
         return Taylor(
-            self.at, _tree.take(self.series, slice(table.size)), self.args, self.fn, table
+            self.at,
+            jax.tree.map(lambda c: c[: table.size], self.series),
+            self.args,
+            self.fn,
+            table,
         )
 
     def _one_variable(self, what: str) -> None:
         if self.table.variables != 1:
             raise ValueError(f"{what} needs a function of one number, not {self.table.variables}")
-
-    def _known(self) -> None:
-        if self.fn is None:
-            raise ValueError(
-                "the function of a series made by integral() or revert() is not known: expand that "
-                'function itself, or ask for kind="last-term"'
-            )
 
 
 @partial(jax.jit, static_argnames=("fn", "table"))
@@ -277,34 +282,41 @@ def _evaluated(series: Any, h: Array, table: Monomials) -> Any:
     return jax.tree.map(lambda c: jnp.tensordot(terms, c, 1, precision="highest"), series)
 
 
+def _last_term(series: Taylor, lower: Array, upper: Array) -> list[Array]:
+    at = _tree.ravel(series.at)[0]
+    reach = jnp.maximum(jnp.abs(lower - at), jnp.abs(upper - at))
+    leaves = jax.tree.leaves(series.series)
+    return [remainder.last_term(c, series.table, reach) for c in leaves]
+
+
+def _sampled(series: Taylor, lower: Array, upper: Array) -> list[Array]:
+    fn, at, _ = flattened(series.function, series.at, series.args)
+    points = remainder.samples(lower, upper)
+    known = jax.tree.leaves(_evaluated(series.series, points - at, series.table))
+    return [jnp.max(jnp.abs(f - p), 0) for f, p in zip(jax.vmap(fn)(points), known, strict=True)]
+
+
+def _enclosed(series: Taylor, lower: Array, upper: Array) -> list[Array]:
+    fn, at, _ = flattened(series.function, series.at, series.args)
+    leaves, box = jax.tree.leaves(series.series), Interval(lower, upper)
+    return [e.magnitude for e in remainder.enclosure(fn, leaves, series.table, at, box)]
+
+
+_GRADES = {"last-term": _last_term, "sampled": _sampled, "enclosure": _enclosed}
+
+
 @partial(jax.jit, static_argnames="kind")
-def _bound(series: Taylor, lower: Array, upper: Array, kind: remainder.Kind) -> Any:
-    leaves, structure = jax.tree.flatten(series.series)
-    table = series.table
-    fn, at, _ = flattened(series.fn or (lambda x: x), series.at, series.args)
-    if kind == "last-term":
-        reach = jnp.maximum(jnp.abs(lower - at), jnp.abs(upper - at))
-        found = [remainder.last_term(c, table, reach) for c in leaves]
-    elif kind == "sampled":
-        points = remainder.samples(lower, upper)
-        values = jax.vmap(fn)(points)
-        known = jax.tree.leaves(_evaluated(series.series, points - at, table))
-        found = [jnp.max(jnp.abs(f - p), 0) for f, p in zip(values, known, strict=True)]
-    else:
-        whole = remainder.enclosure(fn, leaves, table, at, Interval(lower, upper))
-        found = [each.magnitude for each in whole]
-    return jax.tree.unflatten(structure, found)
+def _bound(series: Taylor, lower: Array, upper: Array, kind: Kind) -> Any:
+    found = _GRADES[kind](series, lower, upper)
+    return jax.tree.unflatten(jax.tree.structure(series.series), found)
 
 
 @jax.jit
 def _radius(series: Taylor, tol: Any) -> Array:
-    fn, at, _ = flattened(series.fn, series.at, series.args)
-    leaves = jax.tree.leaves(series.series)
+    at = _tree.ravel(series.at)[0]
 
     def bound(radius: Array) -> Array:
-        box = Interval(at - radius, at + radius)
-        found = remainder.enclosure(fn, leaves, series.table, at, box)
-        return jnp.max(jnp.stack([jnp.max(each.magnitude) for each in found]))
+        return jnp.stack([e.max() for e in _enclosed(series, at - radius, at + radius)]).max()
 
     return remainder.certified_radius(bound, tol, at.dtype)
 
@@ -339,11 +351,10 @@ def _constant(_: Any, value: Any) -> Any:
 
 def _check_same(a: Any, b: Any, message: str) -> None:
     """ValueError where two points differ by more than rounding; unknown ones pass."""
-    same = jax.tree.structure(a) == jax.tree.structure(b) and all(
-        jnp.shape(x) == jnp.shape(y) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True)
-    )
-    if same and concrete((a, b)):
-        flat = [np.asarray(_tree.ravel(tree)[0]) for tree in (a, b)]
-        same = np.allclose(*flat, rtol=64 * np.finfo(flat[0].dtype).eps, atol=1e-30)
-    if not same:
+    alike = jax.tree.map(jnp.shape, a) == jax.tree.map(jnp.shape, b)
+    if alike and not concrete((a, b)):
+        return
+    one, other = (np.asarray(_tree.ravel(tree)[0]) for tree in (a, b))
+    slack = 64 * np.finfo(one.dtype).eps
+    if not (alike and np.allclose(one, other, rtol=slack, atol=slack)):
         raise ValueError(f"{message}: {a} is not {b}")

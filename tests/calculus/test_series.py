@@ -13,7 +13,7 @@ from mvopt.calculus.propagate import propagate
 from mvopt.calculus.series import SeriesRules
 from mvopt.calculus.values import UnsupportedError
 
-ORDER = 9
+ORDER = 20
 
 
 def bernoulli(n):

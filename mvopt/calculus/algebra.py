@@ -1,5 +1,6 @@
 """What is done to the coefficients of a Taylor polynomial, (N, ...)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,6 +22,13 @@ def horner(coefficients: Array, h: Array) -> Array:
     for k in reversed(range(coefficients.shape[0] - 1)):
         value = value * h + coefficients[k]
     return value
+
+
+def entry_by_entry(combine: Callable[[Array, Array], Array], u: Array, v: Array) -> Array:
+    """Two series combined whose outputs broadcast: their axes are lined up behind the first."""
+    rank = max(u.ndim, v.ndim)
+    u, v = (each.reshape(-1, *[1] * (rank - each.ndim), *each.shape[1:]) for each in (u, v))
+    return combine(u, v)
 
 
 def differentiated(coefficients: Array, table: Monomials) -> Array:
@@ -71,6 +79,8 @@ def convergence_radius(coefficients: Array, table: Monomials) -> Array:
 
     By least squares over the degrees that have terms; of several variables with the sum of |c|.
     """
+    if table.order == 0:
+        return jnp.asarray(jnp.inf, coefficients.dtype)
     sizes = jnp.abs(coefficients.reshape(coefficients.shape[0], -1))
     norms = jnp.stack([sizes[table.of_degree(k)].sum(0).max() for k in range(1, table.order + 1)])
     degrees = np.arange(1, table.order + 1)

@@ -100,17 +100,21 @@ def _differences(fn: Callable[..., Any], x: Any, args: tuple) -> tuple[Array, Ar
     return found.T, errors.T
 
 
-def _extrapolated(rows: Array, noise: Array) -> tuple[Array, Array]:
+def _extrapolated(slopes: Array, noise: Array) -> tuple[Array, Array]:
     """Of each column of slopes, (steps, m), the extrapolation that changes least, and its error."""
-    best, error = rows[-1], jnp.full(rows.shape[1:], jnp.inf)
-    for order in range(1, rows.shape[0]):
-        factor = _SHRINK ** (2 * order)
-        better = (factor * rows[1:] - rows[:-1]) / (factor - 1)
-        change = jnp.maximum(jnp.abs(better - rows[1:]), jnp.abs(better - rows[:-1]))
-        change = jnp.where(jnp.isfinite(change), change + noise[order:], jnp.inf)
-        place = jnp.argmin(change, axis=0)[None]
-        least = jnp.take_along_axis(change, place, 0)[0]
-        best = jnp.where(least < error, jnp.take_along_axis(better, place, 0)[0], best)
-        error = jnp.minimum(error, least)
-        rows = better
-    return best, error
+    steps = slopes.shape[0]
+    place = jnp.arange(steps)[:, None]
+
+    def further(order: Array, state: tuple) -> tuple:
+        rows, noise, best, error = state
+        factor = _SHRINK ** (2.0 * order)
+        finer, noise = jnp.roll(rows, -1, axis=0), jnp.roll(noise, -1, axis=0)
+        better = (factor * finer - rows) / (factor - 1)
+        change = jnp.maximum(jnp.abs(better - finer), jnp.abs(better - rows)) + noise
+        change = jnp.where(jnp.isfinite(change) & (place < steps - order), change, jnp.inf)
+        least = jnp.argmin(change, axis=0)[None]
+        change, value = (jnp.take_along_axis(each, least, 0)[0] for each in (change, better))
+        return better, noise, jnp.where(change < error, value, best), jnp.minimum(error, change)
+
+    start = (slopes, noise, slopes[-1], jnp.full_like(slopes[0], jnp.inf))
+    return jax.lax.fori_loop(1, steps, further, start)[2:]

@@ -32,6 +32,8 @@ def _chosen(certain: Any, possible: Any, yes: Any, no: Any) -> Any:
     """Series `yes` where that is certain, `no` where it is impossible, else what both share."""
     if not isinstance(yes, Interval):
         return jnp.where(certain, yes, no)
+    shape = jnp.broadcast_shapes(yes.shape, no.shape, (1, *certain.shape))
+    yes, no = (jax.tree.map(lambda e: jnp.broadcast_to(e, shape), each) for each in (yes, no))
     open_ = possible & ~certain
     first = interval.hull(yes[:1], no[:1])
     either = joined([first, interval.everything(yes[1:])])
@@ -63,6 +65,29 @@ def larger(u: Any, v: Any, sign: float) -> Any:
     return joined([pick(u[:1], v[:1]), found[1:]])
 
 
+def _logical(combine: Any) -> Rule:
+    """Of truths that may be uncertain: of what is certain, and of what is possible."""
+
+    def rule(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
+        ends = [v.data if isinstance(v.data, Interval) else Interval.point(v.data) for v in values]
+        return [Value(combine(*ends), False)]
+
+    return rule
+
+
+def _finite(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
+    first = values[0].data[0] if values[0].series else values[0].data
+    if not isinstance(first, Interval):
+        return [Value(jnp.isfinite(first), False)]
+    certain = jnp.isfinite(first.lo) & jnp.isfinite(first.hi)
+    return [Value(Interval(certain, jnp.ones_like(certain)), False)]
+
+
+def _clamped(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
+    least, x, most = (interpreter.lifted(value) for value in values)
+    return [Value(larger(larger(x, least, 1.0), most, -1.0), True)]
+
+
 def _extreme(sign: float) -> Rule:
     def rule(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
         u, v = (interpreter.lifted(value) for value in values)
@@ -91,28 +116,37 @@ def _stepped(interpreter: Interpreter, equation: Any, values: list[Value]) -> li
 
 
 def _branched(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
-    """Both branches, of which one is chosen."""
+    """One branch, where it is known which, else both of two, of which one is chosen."""
     index, *operands = values
-    branches = equation.params["branches"]
-    if len(branches) != 2:
-        raise UnsupportedError("cond", " with more than two branches")
-    no, yes = (interpreter.run(branch, operands) for branch in branches)
-    data = index.data
-    certain, possible = (data.lo, data.hi) if isinstance(data, Interval) else (data, data)
-    certain, possible = certain.astype(bool), possible.astype(bool)
-    return [
-        Value(_chosen(certain, possible, interpreter.lifted(a), interpreter.lifted(b)), True)
-        for a, b in zip(yes, no, strict=True)
+    run = [
+        lambda branch=branch: [
+            interpreter.lifted(value) for value in interpreter.run(branch, operands)
+        ]
+        for branch in equation.params["branches"]
     ]
+    if not isinstance(index.data, Interval):
+        found = lax.switch(index.data, run)
+    elif len(run) == 2:
+        certain, possible = index.data.lo.astype(bool), index.data.hi.astype(bool)
+        no, yes = (one() for one in run)
+        found = [_chosen(certain, possible, a, b) for a, b in zip(yes, no, strict=True)]
+    else:
+        raise UnsupportedError("cond", " with more than two branches, chosen by a value")
+    return [Value(each, True) for each in found]
 
 
 RULES: dict[str, Rule] = {
     "abs": of_one(_absolute),
+    "and": _logical(lambda a, b: Interval(a.lo & b.lo, a.hi & b.hi)),
     "ceil": _stepped,
+    "clamp": _clamped,
     "cond": _branched,
     "floor": _stepped,
+    "is_finite": _finite,
     "max": _extreme(1.0),
     "min": _extreme(-1.0),
+    "not": _logical(lambda a: Interval(~a.hi, ~a.lo)),
+    "or": _logical(lambda a, b: Interval(a.lo | b.lo, a.hi | b.hi)),
     "round": _stepped,
     "select_n": _selected,
     "sign": _stepped,

@@ -36,17 +36,22 @@ def _folded(combine: Callable[[SeriesRules, Any, Any], Any]) -> Rule:
     return rule
 
 
-def _accumulated(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
-    data, axis = values[0].data, equation.params["axis"] + 1
-    rows = [_index(data, k, axis) for k in range(data.shape[axis])]
-    if equation.params["reverse"]:
-        rows.reverse()
-    sums = [rows[0]]
-    for row in rows[1:]:
-        sums.append(sums[-1] + row)
-    if equation.params["reverse"]:
-        sums.reverse()
-    return [Value(jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *sums), True)]
+def _accumulated(combine: Callable[[SeriesRules, Any, Any], Any]) -> Rule:
+    """The same with all that there is on the way."""
+
+    def rule(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
+        data, axis = values[0].data, equation.params["axis"] + 1
+        rows = [_index(data, k, axis) for k in range(data.shape[axis])]
+        if equation.params["reverse"]:
+            rows.reverse()
+        found = rows[:1]
+        for row in rows[1:]:
+            found.append(combine(interpreter.rules, found[-1], row))
+        if equation.params["reverse"]:
+            found.reverse()
+        return [Value(jax.tree.map(lambda *leaves: jnp.stack(leaves, axis), *found), True)]
+
+    return rule
 
 
 def _index(data: Any, k: int, axis: int) -> Any:
@@ -90,6 +95,8 @@ def _laid_out(
 
 def _converted(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
     dtype, (value,) = equation.params["new_dtype"], values
+    if value.data.dtype == bool:  # a truth that may be uncertain
+        return [Value(jax.tree.map(lambda end: end.astype(dtype), value.data), False)]
     if not jnp.issubdtype(dtype, jnp.floating):
         raise UnsupportedError("convert_element_type", f" to {dtype}")
     data = value.data
@@ -106,31 +113,44 @@ def _converted(interpreter: Interpreter, equation: Any, values: list[Value]) -> 
 
 
 def _repeated(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
-    """A loop of known length, round by round."""
+    """A loop of known length: numbers that it hands on are series, whatever they are at first."""
     params = equation.params
     num_consts, num_carry = scan_counts(equation)
     consts, carry = values[:num_consts], values[num_consts : num_consts + num_carry]
-    xs, rows = values[num_consts + num_carry :], []
-    order = range(params["length"])
-    for k in reversed(order) if params["reverse"] else order:
-        here = [Value(_index(x.data, k, int(x.series)), x.series) for x in xs]
-        out = interpreter.run(params["jaxpr"], [*consts, *carry, *here])
-        carry, row = out[:num_carry], out[num_carry:]
-        rows.append(row)
-    if params["reverse"]:
-        rows.reverse()
-    stacked = []
-    for column in zip(*rows, strict=True):
-        series = any(value.series for value in column)
-        data = [interpreter.lifted(value) if series else value.data for value in column]
-        axis = int(series)
-        stacked.append(Value(jax.tree.map(lambda *rows, a=axis: jnp.stack(rows, a), *data), series))
-    return [*carry, *stacked]
+    xs = values[num_consts + num_carry :]
+    real = [jnp.issubdtype(value.data.dtype, jnp.floating) for value in carry]
+    kinds: list[bool] = []  # whether each row that is stacked is a series
+
+    def handed_on(values: list[Value]) -> list[Any]:
+        return [interpreter.lifted(v) if r else v.data for v, r in zip(values, real, strict=True)]
+
+    def body(state: list[Any], here: list[Any]) -> tuple[list[Any], list[Any]]:
+        known = [Value(*each) for each in zip(state, real, strict=True)]
+        rows = [Value(row, x.series) for row, x in zip(here, xs, strict=True)]
+        out = interpreter.run(params["jaxpr"], [*consts, *known, *rows])
+        kinds[:] = [value.series for value in out[num_carry:]]
+        return handed_on(out[:num_carry]), [value.data for value in out[num_carry:]]
+
+    steps = [_moved_axis(x.data, 1, 0) if x.series else x.data for x in xs]
+    try:
+        last, stacked = lax.scan(body, handed_on(carry), steps, params["length"], params["reverse"])
+    except TypeError as error:
+        why = " in which a choice that may be uncertain is handed on"
+        raise UnsupportedError("scan", why) from error
+    stacked = [_moved_axis(d, 0, 1) if k else d for d, k in zip(stacked, kinds, strict=True)]
+    return [Value(*each) for each in zip([*last, *stacked], [*real, *kinds], strict=True)]
+
+
+def _moved_axis(data: Any, source: int, target: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, source, target), data)
 
 
 RULES: dict[str, Rule] = {
     "convert_element_type": _converted,
-    "cumsum": _accumulated,
+    "cummax": _accumulated(lambda rules, u, v: larger(u, v, 1.0)),
+    "cummin": _accumulated(lambda rules, u, v: larger(u, v, -1.0)),
+    "cumprod": _accumulated(SeriesRules.multiply),
+    "cumsum": _accumulated(lambda rules, u, v: u + v),
     "dot_general": _contracted,
     "reduce_max": _folded(lambda rules, u, v: larger(u, v, 1.0)),
     "reduce_min": _folded(lambda rules, u, v: larger(u, v, -1.0)),

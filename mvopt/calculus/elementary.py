@@ -171,6 +171,7 @@ RULES: dict[str, Rule] = {
     "integer_pow": _integer_power,
     "log": of_one(SeriesRules.log),
     "log1p": of_one(SeriesRules.log1p),
+    "log2": of_one(lambda rules, u: rules.log(u) / _number(u, np.log(2))),
     "logistic": of_one(_by_slope("logistic", 0.0, lambda w, squared: w - squared)),
     "mul": _multiplied,
     "neg": of_one(lambda rules, u: -u),

@@ -90,7 +90,11 @@ class _Interpreter(NamedTuple):
     def of_constants(self, rule: Rule, equation: Any, values: list[Value]) -> list[Value]:
         """Intervals that depend on nothing: series of degree zero."""
         plain = _Interpreter(SeriesRules(_CONSTANTS), self.enclose)
-        data = [Value(v.data[None], True) if isinstance(v.data, Interval) else v for v in values]
+        numbers = [
+            isinstance(v.data, Interval) and jnp.issubdtype(v.data.dtype, jnp.floating)
+            for v in values
+        ]  # and not truths that are uncertain
+        data = [Value(v.data[None], True) if n else v for v, n in zip(values, numbers, strict=True)]
         out = rule(plain, equation, data)
         return [Value(v.data[0], False) if v.series else v for v in out]
 

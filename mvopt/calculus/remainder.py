@@ -36,12 +36,17 @@ def enclosure(
     longer = _longer(table)
     terms = enclosed_monomials(longer, box - Interval.point(at))
     whole = hull(box, Interval.point(at))
-    both = Interval(jnp.stack([at, whole.lo]), jnp.stack([at, whole.hi]))
-    found = jax.vmap(lambda box: enclosed_coefficients(fn, box, longer))(both)
-    return [
-        _remainder(known, each[0], each[1], terms, table, longer)
-        for known, each in zip(series, found, strict=True)
-    ]
+    # At the corners the values show by their width how far a machine rounds them.
+    boxes = Interval(
+        jnp.stack([at, whole.lo, box.lo, box.hi]), jnp.stack([at, whole.hi, box.lo, box.hi])
+    )
+    found = jax.vmap(lambda box: enclosed_coefficients(fn, box, longer))(boxes)
+    bounds = []
+    for known, each in zip(series, found, strict=True):
+        rounding = each[2:, 0].width.max(0)
+        bound = _remainder(known, each[0], each[1], terms, table, longer)
+        bounds.append(bound + Interval(-rounding, rounding))
+    return bounds
 
 
 def _longer(table: Monomials) -> Monomials:

@@ -64,7 +64,7 @@ class SeriesRules:
         known, padded = with_zero(u), with_zero(v)
 
         def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
-            return (known[pairs.rows] - _convolved(pairs, padded, w)) / v[:1]
+            return (_rows(known, pairs.rows) - _convolved(pairs, padded, w)) / v[:1]
 
         return self._by_degree(u[0] / v[0], of_degree)
 
@@ -108,7 +108,7 @@ class SeriesRules:
 
         def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
             share = _weights(pairs.total - pairs.degree, u) / _weights(pairs.total, u)
-            return (padded[pairs.rows] - _convolved(pairs, padded, w, share)) / u[:1]
+            return (_rows(padded, pairs.rows) - _convolved(pairs, padded, w, share)) / u[:1]
 
         return self._by_degree(first, of_degree)
 
@@ -138,8 +138,8 @@ class SeriesRules:
 
         def of_degree(pairs: Pairs, w: Any, g: Any) -> tuple[Any, Any]:
             new = _integrated(pairs, padded, g)
-            w = _put(w, pairs.rows, new)
-            here = jax.tree.map(lambda each: each[pairs.total.max()], whole)
+            w, degree = _put(w, pairs.rows, new), pairs.total.max()
+            here = jax.tree.map(lambda each: _row(each, degree), whole)
             return new, slope(new, _convolved(here, w, w))
 
         return self._together((first, start), of_degree)[0]
@@ -166,10 +166,12 @@ class SeriesRules:
         `of_degree` gets the factors of one degree, without the constant term of the left one, and
         what is known of each series. A loop, for a program written out grows with the order.
         """
+        if self.table.order == 0:
+            return tuple(self.of_constant(value) for value in first)
         tables = _on_device(self.table.recurring)
 
         def body(k: Any, known: tuple) -> tuple:
-            pairs = jax.tree.map(lambda each: each[k], tables)
+            pairs = jax.tree.map(lambda each: _row(each, k), tables)
             new = of_degree(pairs, *known)
             return tuple(_put(w, pairs.rows, rows) for w, rows in zip(known, new, strict=True))
 
@@ -182,11 +184,25 @@ def _on_device(pairs: Pairs) -> Pairs:
     return jax.tree.map(jnp.asarray, pairs)
 
 
+def _row(table: Any, k: Any) -> Any:
+    return lax.dynamic_index_in_dim(table, k, keepdims=False)
+
+
+def _rows(series: Coefficients, rows: Any) -> Coefficients:
+    """`series[rows]`, without a thought for negative ones."""
+    return jax.tree.map(
+        lambda leaf: leaf.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False),
+        series,
+    )
+
+
 def _put(series: Coefficients, rows: Any, values: Coefficients) -> Coefficients:
     """With other values in some rows; a row that there is not is the zero, and stays so."""
     return jax.tree.map(
         lambda leaf, new: leaf.at[jnp.where(rows == leaf.shape[0] - 1, leaf.shape[0], rows)].set(
-            jnp.broadcast_to(new, (rows.size, *leaf.shape[1:])), mode="drop"
+            jnp.broadcast_to(new, (rows.size, *leaf.shape[1:])),
+            mode="drop",
+            wrap_negative_indices=False,
         ),
         series,
         values,
@@ -195,7 +211,7 @@ def _put(series: Coefficients, rows: Any, values: Coefficients) -> Coefficients:
 
 def _convolved(pairs: Pairs, u: Coefficients, w: Coefficients, weights: Any = None) -> Coefficients:
     """Σ weight u w over the pairs of each row."""
-    products = u[pairs.left] * w[pairs.right]
+    products = _rows(u, pairs.left) * _rows(w, pairs.right)
     return (products if weights is None else products * weights).sum(axis=1)
 
 

@@ -1,7 +1,7 @@
 """Taylor series of functions of pytrees, their arithmetic, and how far they can be trusted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any, Literal
 
@@ -42,8 +42,11 @@ def taylor(fn: Callable[..., Any], at: Any, order: int, args: tuple = ()) -> "Ta
     if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
         raise ValueError(f"order must be a whole number that is not negative, not {order!r}")
     at = real(at)
+    if not jax.tree.leaves(at):
+        raise ValueError("there is nothing to expand in: `at` holds no numbers")
     table = monomials(_tree.ravel(at)[0].size, int(order))
-    return Taylor(at, _expanded(fn, at, table, args), args, fn, table)
+    ranks = tuple(leaf.ndim for leaf in jax.tree.leaves(at))
+    return Taylor(at, _expanded(fn, at, table, args), args, fn, table, ranks)
 
 
 @jax.tree_util.register_dataclass
@@ -61,6 +64,10 @@ class Taylor:
     args: tuple
     fn: Callable[..., Any] | None = field(metadata={"static": True})
     table: Monomials = field(metadata={"static": True})
+    ranks: tuple[int, ...] = field(metadata={"static": True})  # of each array of `at`
+
+    # An array beside a series is a number for each output: NumPy leaves it to us.
+    __array_ufunc__ = None
 
     @property
     def order(self) -> int:
@@ -90,28 +97,33 @@ class Taylor:
 
     def __call__(self, x: Any) -> Any:
         """The polynomial at `x`, like `at`, or with more axes in front of each of its arrays."""
-        return _evaluated(self.series, _displacement(x, self.at, self.table), self.table)
+        self._not_batched()
+        return _evaluated(self.series, _displacement(x, self.at), self.table)
 
     def derivative(self) -> "Taylor":
         """The series, one degree shorter, of what `jacobian(fn)` returns."""
+        self._not_batched()
         if self.order == 0:
             raise ValueError("a series of order 0 has no derivative: expand to a higher order")
         split = lambda slopes: split_axis(slopes, slopes.ndim - 1, self.at)
         series = jax.tree.map(lambda c: split(algebra.differentiated(c, self.table)), self.series)
         fn = None if self.fn is None else _jacobian(self.fn)
-        return Taylor(self.at, series, self.args, fn, self._of_order(self.order - 1))
+        return replace(self, series=series, fn=fn, table=self._of_order(self.order - 1))
 
     def integral(self) -> "Taylor":
         """The antiderivative that is zero at `at`, one degree longer; of one variable."""
         self._one_variable("integral")
         series = jax.tree.map(algebra.integrated, self.series)
-        return Taylor(self.at, series, (), None, self._of_order(self.order + 1))
+        table = self._of_order(self.order + 1)
+        return replace(self, series=series, args=(), fn=None, table=table)
 
     def compose(self, inner: "Taylor") -> "Taylor":
         """The series of self(inner(x)) about the point of `inner`.
 
         ValueError where this series is not about the value of `inner` there.
         """
+        self._not_batched()
+        inner._not_batched()
         value = _tree.take(inner.series, 0)
         _check_same(self.at, value, "the outer series must be about the value of the inner one")
         order = min(self.order, inner.order)
@@ -119,6 +131,7 @@ class Taylor:
         steps = jnp.concatenate(
             [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(inside.series)], axis=1
         )
+        steps = steps.at[0].add(-_tree.ravel(self.at)[0])
         series = algebra.composed(outer.series, outer.table, steps, SeriesRules(inside.table))
         return inside._made(series, lambda f, g: lambda x: f(g(x)), self, inner)
 
@@ -134,10 +147,10 @@ class Taylor:
         if self.order < 1 or (concrete(leaves[0]) and leaves[0][1] == 0):
             raise ValueError("a series without a linear term has no inverse: expand elsewhere")
         at = jax.tree.unflatten(structure, [leaves[0][0]])
-        start = jax.tree.leaves(self.at)[0].reshape(())
-        series = algebra.reverted(leaves[0], start, SeriesRules(self.table))
-        series = jax.tree.unflatten(jax.tree.structure(self.at), [series])
-        return Taylor(at, series, (), None, self.table)
+        (start,), tree = jax.tree.flatten(self.at)
+        series = algebra.reverted(leaves[0], start.reshape(()), SeriesRules(self.table))
+        series = jax.tree.unflatten(tree, [series.reshape(-1, *start.shape)])
+        return Taylor(at, series, (), None, self.table, (0,))
 
     def bound(self, lower: Any, upper: Any, kind: Kind = "enclosure") -> Any:
         """How large |fn − polynomial| gets in a box: like what `fn` returns.
@@ -151,7 +164,8 @@ class Taylor:
         Raises ValueError for a box that is empty or not finite, and where the function is not
         known; UnsupportedError, which names the operation, where an enclosure has no rule for it.
         """
-        if kind not in _GRADES:
+        self._not_batched()
+        if kind not in tuple(_GRADES):
             known = ", ".join(f'"{each}"' for each in _GRADES)
             raise ValueError(f"kind={kind!r} is not known: use one of {known}")
         ends = corners(lower, upper, self.at)
@@ -163,6 +177,7 @@ class Taylor:
         To a part in 300; zero where nothing can be proved. ValueError for a tol that is not
         positive, and where the function is not known.
         """
+        self._not_batched()
         if concrete(tol) and not tol > 0:
             raise ValueError(f"tol must be positive, not {tol}")
         return _radius(self, tol)
@@ -173,6 +188,7 @@ class Taylor:
         Of several variables the largest |xᵢ − atᵢ|. Infinite for a polynomial; for a function
         without singularities a number that grows with the order.
         """
+        self._not_batched()
         return jnp.min(
             jnp.stack(
                 [algebra.convergence_radius(c, self.table) for c in jax.tree.leaves(self.series)]
@@ -206,9 +222,9 @@ class Taylor:
         return self._constant(other) / self
 
     def __str__(self) -> str:
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self.series)]
-        if any(leaf.shape[:1] != (self.table.size,) for leaf in leaves):
+        if self._batched:
             return f"a batch of Taylor series of order {self.order}"
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(self.series)]
         at = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(self.at)])
         variables = entries(names(self.at, "x"), [jnp.shape(a) for a in jax.tree.leaves(self.at)])
         columns = np.concatenate([leaf.reshape(self.table.size, -1) for leaf in leaves], axis=1)
@@ -222,22 +238,27 @@ class Taylor:
         return "\n".join([f"{n} = {t}" for n, t in zip(outputs, lines, strict=False)] + more)
 
     def _combined(self, other: Any, of_series: Callable, of_values: Callable) -> "Taylor":
+        self._not_batched()
         other = other if isinstance(other, Taylor) else self._constant(other)
+        other._not_batched()
         _check_same(self.at, other.at, "both series must be about the same point")
         order = min(self.order, other.order)
         u, v = self._cut(order), other._cut(order)
-        series = jax.tree.map(partial(of_series, SeriesRules(u.table)), u.series, v.series)
+        outputs = [names(each.series, "f") for each in (u, v)]
+        if outputs[0] != outputs[1]:
+            raise ValueError(f"the outputs differ: {outputs[0]} and {outputs[1]}")
+        combine = partial(algebra.entry_by_entry, partial(of_series, SeriesRules(u.table)))
+        series = jax.tree.map(combine, u.series, v.series)
         return u._made(series, partial(_each, of_values), self, other)
 
     def _constant(self, value: Any) -> "Taylor":
         """A number as a series, with the outputs of this one."""
         value = jnp.asarray(value)
+        if jnp.issubdtype(value.dtype, jnp.complexfloating):
+            raise TypeError("a series is real: split complex numbers into their two parts")
         rules = SeriesRules(self.table)
-        series = jax.tree.map(
-            lambda c: rules.of_constant(jnp.broadcast_to(value, c.shape[1:]).astype(c.dtype)),
-            self.series,
-        )
-        return Taylor(self.at, series, (_tree.take(series, 0),), _constant, self.table)
+        series = jax.tree.map(lambda c: rules.of_constant(value.astype(c.dtype)), self.series)
+        return replace(self, series=series, args=(_tree.take(series, 0),), fn=_constant)
 
     def _made(self, series: Any, combine: Callable, *parts: "Taylor") -> "Taylor":
         """A series made of others, of the function that `combine` makes of theirs."""
@@ -248,22 +269,29 @@ class Taylor:
             bind = lambda fn, own: lambda x: fn(x, *own)
             return combine(*(bind(f, own) for f, own in zip(fns, args, strict=True)))(x)
 
-        return Taylor(self.at, series, args, None if None in fns else fn, self.table)
+        return replace(self, series=series, args=args, fn=None if None in fns else fn)
 
     def _of_order(self, order: int) -> Monomials:
         return monomials(self.table.variables, order)
 
     def _cut(self, order: int) -> "Taylor":
         table = self._of_order(order)
-        return Taylor(
-            self.at,
-            jax.tree.map(lambda c: c[: table.size], self.series),
-            self.args,
-            self.fn,
-            table,
+        return replace(
+            self, series=jax.tree.map(lambda c: c[: table.size], self.series), table=table
         )
 
+    @property
+    def _batched(self) -> bool:
+        return self.ranks != tuple(jnp.ndim(leaf) for leaf in jax.tree.leaves(self.at))
+
+    def _not_batched(self) -> None:
+        if self._batched:
+            raise ValueError(
+                "this is a batch of series: map over it, jax.vmap(lambda t, x: t(x))(series, x)"
+            )
+
     def _one_variable(self, what: str) -> None:
+        self._not_batched()
         if self.table.variables != 1:
             raise ValueError(f"{what} needs a function of one number, not {self.table.variables}")
 
@@ -321,12 +349,8 @@ def _radius(series: Taylor, tol: Any) -> Array:
     return remainder.certified_radius(bound, tol, at.dtype)
 
 
-def _displacement(x: Any, at: Any, table: Monomials) -> Array:
+def _displacement(x: Any, at: Any) -> Array:
     """x − at, (..., n)."""
-    if sum(leaf.size for leaf in jax.tree.leaves(at)) != table.variables:
-        raise ValueError(
-            "this is a batch of series: evaluate it with jax.vmap(lambda t, x: t(x))(series, x)"
-        )
     if isinstance(at, jax.Array):
         x = jnp.asarray(x)
 
@@ -337,7 +361,10 @@ def _displacement(x: Any, at: Any, table: Monomials) -> Array:
             raise ValueError(f"x must end in the shape of `at`, {at.shape}, but is {x.shape}")
         return (x - at).reshape(*lead, at.size)
 
-    return jnp.concatenate(jax.tree.leaves(jax.tree.map(one, at, x)), axis=-1)
+    steps = jax.tree.leaves(jax.tree.map(one, at, x))
+    if len({step.shape[:-1] for step in steps}) > 1:
+        raise ValueError("the arrays of x must all have the same axes in front of those of `at`")
+    return jnp.concatenate(steps, axis=-1)
 
 
 def _each(of_values: Callable, *fns: Callable) -> Callable:

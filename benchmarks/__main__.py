@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.workloads import constrained, gauss1d, heavytail, minimize, nist, root, training
+from benchmarks.workloads import (
+    constrained,
+    gauss1d,
+    heavytail,
+    minimize,
+    nist,
+    root,
+    taylor,
+    training,
+)
 
 WORKLOADS = {
     "constrained": constrained.run,
@@ -16,6 +25,7 @@ WORKLOADS = {
     "minimize": minimize.run,
     "nist": nist.run,
     "root": root.run,
+    "taylor": taylor.run,
     "training": training.run,
 }
 

@@ -75,12 +75,14 @@ class Composition(NamedTuple):
 
 def value(x: Any, composition: Composition) -> Any:
     """The composition at x."""
-    y = x[0]
-    for k in range(composition.scale.shape[0]):
-        u = lax.switch(composition.unary[k], tuple(UNARY.values()), composition.scale[k] * y)
-        other = lax.select_n(composition.operand[k], x[0], x[1], y)
-        y = lax.switch(composition.binary[k], tuple(BINARY.values()), u, other)
-    return y
+
+    def further(y: Any, step: tuple) -> tuple[Any, None]:
+        unary, binary, operand, scale = step
+        u = lax.switch(unary, tuple(UNARY.values()), scale * y)
+        other = lax.select_n(operand, x[0], x[1], y)
+        return lax.switch(binary, tuple(BINARY.values()), u, other), None
+
+    return lax.scan(further, x[0], composition[:4])[0]
 
 
 def draw(seed: int, count: int, depth: int, dtype: Any) -> list[Composition]:

@@ -38,7 +38,8 @@ def series(
     x = jnp.linspace(lower, upper, _POINTS)
     exact = np.asarray(jax.vmap(lambda x: fn(x, *args))(x))
     ax.plot(x, exact, color="black", label="function")
-    height = np.ptp(exact[np.isfinite(exact)])
+    low, high = np.quantile(exact[np.isfinite(exact)], [0.02, 0.98])
+    height = max(high - low, 1e-3 * abs(high), 1e-12)
     for order in orders:
         polynomial = taylor(fn, at, order, args)
         values = np.asarray(polynomial(x))
@@ -48,7 +49,7 @@ def series(
         ax.fill_between(
             x, values - error, values + error, where=known, color=line.get_color(), alpha=0.2, lw=0
         )
-    ax.set_ylim(exact.min() - 0.5 * height, exact.max() + 0.5 * height)
+    ax.set_ylim(low - 0.5 * height, high + 0.5 * height)
     ax.axvline(float(at), color="grey", lw=0.5)
     ax.set_xlabel("x")
     ax.legend()

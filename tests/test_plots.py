@@ -53,7 +53,7 @@ def test_series_draws_the_function_its_polynomials_and_their_bands():
     bands = drawn(ax, collections.PolyCollection)
     assert len(bands) == 2
     # The function lies on the edge of each, and that of the tangent is left out where it is tall.
-    assert [band.get_datalim(ax.transData).x0 for band in bands] == [-1, x[x > -0.5][0]]
+    assert [band.get_datalim(ax.transData).x0 for band in bands] == [-1, x[x > -0.48][0]]
     assert ax.get_xlabel() == "x"
     ax.figure.canvas.draw()
 

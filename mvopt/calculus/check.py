@@ -10,10 +10,10 @@ import numpy as np
 from mvopt import _tree
 from mvopt._types import Array
 from mvopt.calculus.blocks import Blocks
-from mvopt.calculus.derivatives import jacobian, real, real_output
+from mvopt.calculus.derivatives import direction, jacobian, real, real_output
 
 _SHRINK = 2.0  # from one step of the differences to the next
-_STEPS = 30
+_STEPS = 50
 
 
 class DerivativeCheck(NamedTuple):
@@ -30,13 +30,22 @@ class DerivativeCheck(NamedTuple):
 
     @property
     def agree(self) -> bool:
-        """Whether each agrees in all digits that the differences know, but for one."""
-        return bool((self.digits >= np.minimum(self.known, 15.0) - 1).all())
+        """Whether each agrees in all digits that the differences know, but for one.
+
+        And they have to know one digit: no where nothing could be compared.
+        """
+        return bool((self.known >= 1).all() and (self.digits >= self.known - 1).all())
+
+    @property
+    def _verdict(self) -> str:
+        if self.agree:
+            return "agree"
+        return "DISAGREE" if (self.digits < self.known - 1).any() else "not known"
 
     def __str__(self) -> str:
         row, column = np.unravel_index(np.argmin(self.digits), self.digits.shape)
         lines = [
-            f"{'agree' if self.agree else 'DISAGREE'}: at least {self.digits.min():.1f} digits, "
+            f"{self._verdict}: at least {self.digits.min():.1f} digits, "
             f"of {self.known[row, column]:.1f} that finite differences know there",
             f"worst: row {row}, column {column}: "
             f"{np.asarray(self.derivative)[row, column]:.10g} against "
@@ -61,7 +70,9 @@ def check_derivatives(
     """
     x = real(x)
     value = real_output(fn(x, *args))
-    tree = jacobian(fn)(x, *args) if derivative is None else derivative(x, *args)
+    tree = jacobian(fn)(x, *args)
+    if derivative is not None:
+        tree = direction(derivative(x, *args), tree, "what derivative returns", "jacobian(fn)")
     blocks = Blocks.of(tree, value, x)
     differences, errors = (np.asarray(each) for each in _differences(fn, x, args))
     exact = np.asarray(blocks, dtype=float)
@@ -106,15 +117,24 @@ def _extrapolated(slopes: Array, noise: Array) -> tuple[Array, Array]:
     place = jnp.arange(steps)[:, None]
 
     def further(order: Array, state: tuple) -> tuple:
-        rows, noise, best, error = state
+        rows, noise, best, error, share = state
         factor = _SHRINK ** (2.0 * order)
         finer, noise = jnp.roll(rows, -1, axis=0), jnp.roll(noise, -1, axis=0)
         better = (factor * finer - rows) / (factor - 1)
         change = jnp.maximum(jnp.abs(better - finer), jnp.abs(better - rows)) + noise
-        change = jnp.where(jnp.isfinite(change) & (place < steps - order), change, jnp.inf)
-        least = jnp.argmin(change, axis=0)[None]
-        change, value = (jnp.take_along_axis(each, least, 0)[0] for each in (change, better))
-        return better, noise, jnp.where(change < error, value, best), jnp.minimum(error, change)
+        # Three in a row, for along a wave two may agree by chance.
+        change = jnp.max(jnp.stack([jnp.roll(change, -k, axis=0) for k in range(3)]), axis=0)
+        change = jnp.where(jnp.isfinite(change) & (place < steps - order - 2), change, jnp.inf)
+        # As a share, for over many waves all slopes are small.
+        size = jnp.abs(better) + jnp.abs(finer) + jnp.abs(rows)
+        relative = jnp.where(change > 0, change / jnp.where(size > 0, size, 1.0), 0.0)
+        least = jnp.argmin(relative, axis=0)[None]
+        change, value, relative = (
+            jnp.take_along_axis(each, least, 0)[0] for each in (change, better, relative)
+        )
+        found = (value, change, relative), (best, error, share)
+        return better, noise, *(jnp.where(relative < share, a, b) for a, b in zip(*found, strict=True))
 
-    start = (slopes, noise, slopes[-1], jnp.full_like(slopes[0], jnp.inf))
-    return jax.lax.fori_loop(1, steps, further, start)[2:]
+    unknown = jnp.full_like(slopes[0], jnp.inf)
+    start = (slopes, noise, slopes[-1], unknown, unknown)
+    return jax.lax.fori_loop(1, steps, further, start)[2:4]

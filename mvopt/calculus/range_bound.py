@@ -39,7 +39,8 @@ def range_bound(fn: Callable[..., Any], lower: Any, upper: Any, args: tuple = ()
     UnsupportedError, which names the operation, where there is no rule for one.
     """
     lower, upper = real(lower), real(upper)
-    corners(lower, upper, lower)
+    if not jax.tree.leaves(lower) or not corners(lower, upper, lower)[0].size:
+        raise ValueError("the box has no sides: `lower` holds no numbers")
     return Range(*_range(fn, lower, upper, args))
 
 

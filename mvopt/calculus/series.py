@@ -14,9 +14,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from mvopt.calculus import interval
+from mvopt.calculus.convolution import Looped, Written, convolution
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.monomials import Monomials, Pairs
 
@@ -53,7 +55,8 @@ class SeriesRules:
 
     def multiply(self, u: Coefficients, v: Coefficients) -> Coefficients:
         """u v."""
-        return _convolved(self.table.pairs, with_zero(u), with_zero(v))
+        way = convolution(self.table, u)
+        return way.convolved(self.table.pairs, way.opened(u), way.opened(v))
 
     def square(self, u: Coefficients) -> Coefficients:
         """u²; its constant term is not negative, which an interval knows."""
@@ -61,12 +64,14 @@ class SeriesRules:
 
     def divide(self, u: Coefficients, v: Coefficients) -> Coefficients:
         """u / v."""
-        known, padded = with_zero(u), with_zero(v)
+        way = convolution(self.table, u)
+        known, divisor = way.opened(u), way.opened(v)
 
         def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
-            return (_rows(known, pairs.rows) - _convolved(pairs, padded, w)) / v[:1]
+            behind = way.convolved(pairs, divisor, w)
+            return (way.rows(known, pairs.rows) - behind) / v[:1]
 
-        return self._by_degree(u[0] / v[0], of_degree)
+        return _alone(way, u[0] / v[0], of_degree)
 
     def integer_power(self, u: Coefficients, power: int) -> Coefficients:
         """u^power by repeated squaring."""
@@ -82,20 +87,23 @@ class SeriesRules:
 
     def power(self, u: Coefficients, power: Any, first: Any) -> Coefficients:
         """u^a from its constant term: u w' = a u' w."""
-        padded = with_zero(u)
-        raised = _exactly(u, 1.0) + power
+        way = convolution(self.table, u)
+        base = way.opened(u)
 
         def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
-            weights = raised * _weights(pairs.degree, u) - _weights(pairs.total, u)
-            return _convolved(pairs, padded, w, weights / _weights(pairs.total, u)) / u[:1]
+            degree, total = (way.numbers(each, base) for each in (pairs.degree, pairs.total))
+            one = way.numbers(np.ones((1, 1)), base)
+            weights = ((one + power) * degree - total) / total
+            return way.convolved(pairs, base, w, weights) / u[:1]
 
-        return self._by_degree(first, of_degree)
+        return _alone(way, first, of_degree)
 
     def exp(self, u: Coefficients, first: Any = None) -> Coefficients:
         """w' = w u'."""
         first = library(u).exp(u[0]) if first is None else first
-        padded = with_zero(u)
-        return self._by_degree(first, lambda pairs, w: _integrated(pairs, padded, w))
+        way = convolution(self.table, u)
+        inner = way.opened(u)
+        return _alone(way, first, lambda pairs, w: _integrated(way, pairs, inner, w))
 
     def expm1(self, u: Coefficients) -> Coefficients:
         """exp u − 1, accurate near zero."""
@@ -104,13 +112,17 @@ class SeriesRules:
     def log(self, u: Coefficients, first: Any = None) -> Coefficients:
         """u w' = u'."""
         first = library(u).log(u[0]) if first is None else first
-        padded = with_zero(u)
+        way = convolution(self.table, u)
+        inner = way.opened(u)
 
         def of_degree(pairs: Pairs, w: Coefficients) -> Coefficients:
-            share = _weights(pairs.total - pairs.degree, u) / _weights(pairs.total, u)
-            return (_rows(padded, pairs.rows) - _convolved(pairs, padded, w, share)) / u[:1]
+            rest, total = (
+                way.numbers(each, inner) for each in (pairs.total - pairs.degree, pairs.total)
+            )
+            behind = way.convolved(pairs, inner, w, rest / total)
+            return (way.rows(inner, pairs.rows) - behind) / u[:1]
 
-        return self._by_degree(first, of_degree)
+        return _alone(way, first, of_degree)
 
     def log1p(self, u: Coefficients) -> Coefficients:
         """log (1 + u), accurate near zero."""
@@ -120,119 +132,49 @@ class SeriesRules:
         self, u: Coefficients, first: tuple[Any, Any], sign: float
     ) -> tuple[Coefficients, Coefficients]:
         """s' = c u', c' = sign s u': the circular functions, or with +1 the hyperbolic ones."""
-        padded = with_zero(u)
+        way = convolution(self.table, u)
+        inner = way.opened(u)
 
         def of_degree(pairs: Pairs, sine: Any, cosine: Any) -> tuple[Any, Any]:
-            falling = _integrated(pairs, padded, sine)
-            return _integrated(pairs, padded, cosine), falling if sign > 0 else -falling
+            falling = _integrated(way, pairs, inner, sine)
+            return _integrated(way, pairs, inner, cosine), falling if sign > 0 else -falling
 
-        return self._together(first, of_degree)
+        return way.together(first, of_degree)
 
     def from_slope(
         self, first: Any, u: Coefficients, slope: Callable[[Any, Any], Any], constant: float
     ) -> Coefficients:
         """w' = g(w) u' with g = constant + slope(w, w²), where `slope` is linear."""
-        padded = with_zero(u)
+        way = convolution(self.table, u)
+        inner = way.opened(u)
         start = slope(first, library(u).integer_pow(first, 2)) + constant
-        whole = _on_device(self.table.by_degree)
 
         def of_degree(pairs: Pairs, w: Any, g: Any) -> tuple[Any, Any]:
-            new = _integrated(pairs, padded, g)
-            w, degree = _put(w, pairs.rows, new), pairs.total.max()
-            here = jax.tree.map(lambda each: _row(each, degree), whole)
-            return new, slope(new, _convolved(here, w, w))
+            new = _integrated(way, pairs, inner, g)
+            w = way.put(w, pairs.rows, new)
+            whole = way.of_degree(self.table.by_degree, pairs.total.max())
+            return new, slope(new, way.convolved(whole, w, w))
 
-        return self._together((first, start), of_degree)[0]
+        return way.together((first, start), of_degree)[0]
 
     def integral(self, first: Any, u: Coefficients, slope: Coefficients) -> Coefficients:
         """w' = g u' with a g that is known."""
-        padded, slope = with_zero(u), with_zero(slope)
-        return self._by_degree(first, lambda pairs, _: _integrated(pairs, padded, slope))
+        way = convolution(self.table, u)
+        inner, slope = way.opened(u), way.opened(slope)
+        return _alone(way, first, lambda pairs, _: _integrated(way, pairs, inner, slope))
 
     def shifted(self, u: Coefficients, by: float) -> Coefficients:
         """u + a number."""
         return joined([u[:1] + by, u[1:]])
 
-    def _by_degree(
-        self, first: Any, of_degree: Callable[[Pairs, Coefficients], Coefficients]
-    ) -> Coefficients:
-        """Coefficients degree by degree, each from those before it."""
-        (found,) = self._together((first,), lambda pairs, w: (of_degree(pairs, w),))
-        return found
 
-    def _together(self, first: tuple, of_degree: Callable[..., tuple]) -> tuple:
-        """The same of several series that depend on each other.
-
-        `of_degree` gets the factors of one degree, without the constant term of the left one, and
-        what is known of each series. A loop, for a program written out grows with the order.
-        """
-        if self.table.order == 0:
-            return tuple(self.of_constant(value) for value in first)
-        tables = _on_device(self.table.recurring)
-
-        def body(k: Any, known: tuple) -> tuple:
-            pairs = jax.tree.map(lambda each: _row(each, k), tables)
-            new = of_degree(pairs, *known)
-            return tuple(_put(w, pairs.rows, rows) for w, rows in zip(known, new, strict=True))
-
-        start = tuple(with_zero(self.of_constant(value)) for value in first)
-        found = lax.fori_loop(1, self.table.order + 1, body, start)
-        return tuple(each[: self.table.size] for each in found)
+def _alone(way: Written | Looped, first: Any, of_degree: Callable[[Pairs, Any], Any]) -> Any:
+    """One series degree by degree, each coefficient from those before it."""
+    (found,) = way.together((first,), lambda pairs, w: (of_degree(pairs, w),))
+    return found
 
 
-def _on_device(pairs: Pairs) -> Pairs:
-    return jax.tree.map(jnp.asarray, pairs)
-
-
-def _row(table: Any, k: Any) -> Any:
-    return lax.dynamic_index_in_dim(table, k, keepdims=False)
-
-
-def _rows(series: Coefficients, rows: Any) -> Coefficients:
-    """`series[rows]`, without a thought for negative ones."""
-    return jax.tree.map(
-        lambda leaf: leaf.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False),
-        series,
-    )
-
-
-def _put(series: Coefficients, rows: Any, values: Coefficients) -> Coefficients:
-    """With other values in some rows; a row that there is not is the zero, and stays so."""
-    return jax.tree.map(
-        lambda leaf, new: leaf.at[jnp.where(rows == leaf.shape[0] - 1, leaf.shape[0], rows)].set(
-            jnp.broadcast_to(new, (rows.size, *leaf.shape[1:])),
-            mode="drop",
-            wrap_negative_indices=False,
-        ),
-        series,
-        values,
-    )
-
-
-def _convolved(pairs: Pairs, u: Coefficients, w: Coefficients, weights: Any = None) -> Coefficients:
-    """Σ weight u w over the pairs of each row."""
-    products = _rows(u, pairs.left) * _rows(w, pairs.right)
-    return (products if weights is None else products * weights).sum(axis=1)
-
-
-def _integrated(pairs: Pairs, u: Coefficients, slope: Coefficients) -> Coefficients:
+def _integrated(way: Written | Looped, pairs: Pairs, u: Any, slope: Any) -> Coefficients:
     """The part of one degree of w, where w' = slope u'."""
-    share = _weights(pairs.degree, u) / _weights(pairs.total, u)
-    return _convolved(pairs, u, slope, share)
-
-
-def _weights(degrees: Any, like: Any) -> Any:
-    """Degrees, (R, L), as numbers or intervals without width, beside (R, L, ...) of `like`."""
-    return _exactly(like, degrees.reshape(*degrees.shape, *[1] * (like.ndim - 1)))
-
-
-def _exactly(like: Any, value: Any) -> Any:
-    value = jnp.asarray(value, like.dtype)
-    return Interval.point(value) if isinstance(like, Interval) else value
-
-
-def with_zero(series: Coefficients) -> Coefficients:
-    """One more coefficient, zero, for the rows of a table that hold no pair."""
-    return jax.tree.map(
-        lambda leaf: jnp.concatenate([leaf, jnp.zeros((1, *leaf.shape[1:]), leaf.dtype)]), series
-    )
+    share = way.numbers(pairs.degree, u) / way.numbers(pairs.total, u)
+    return way.convolved(pairs, u, slope, share)

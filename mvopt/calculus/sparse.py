@@ -30,12 +30,15 @@ class Sparsity:
     shape: tuple[int, int]
 
     def __post_init__(self) -> None:
-        pairs = np.stack([np.asarray(self.rows), np.asarray(self.columns)], axis=-1)
-        if pairs.ndim != 2 or pairs.dtype.kind not in "iu":
+        rows, columns = (np.asarray(each) for each in (self.rows, self.columns))
+        integers = all(each.dtype.kind in "iu" or not each.size for each in (rows, columns))
+        if rows.ndim != 1 or rows.shape != columns.shape or not integers:
             raise ValueError("rows and columns must be two lists of integers of one length")
+        pairs = np.stack([rows, columns], axis=-1).astype(int)
         if pairs.size and (pairs.min() < 0 or (pairs.max(0) >= self.shape).any()):
             raise ValueError(f"an entry lies outside of a matrix of shape {self.shape}")
         pairs = np.unique(pairs, axis=0)
+        object.__setattr__(self, "shape", tuple(self.shape))
         object.__setattr__(self, "rows", pairs[:, 0])
         object.__setattr__(self, "columns", pairs[:, 1])
 
@@ -60,7 +63,7 @@ class Sparsity:
     @property
     def products(self) -> int:
         """How many products with the matrix, or with its transpose, find all entries."""
-        return int(self.coloring[1].max(initial=-1)) + 1
+        return int(self.coloring[1].max(initial=-1)) + 1 if self.rows.size else 0
 
     def matrix(
         self, mv: Callable[[Array], Array], vm: Callable[[Array], Array], dtype: Any

@@ -8,20 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvopt.calculus import check
 from mvopt.calculus.check import check_derivatives
 
 X = jnp.array([0.3, -1.2, 0.7, 2.0])
 A = np.arange(16.0).reshape(4, 4) - 5
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_program():
-    """Compile the extrapolation as a whole: its operations one by one take four times as long."""
-    plain = check._extrapolated
-    check._extrapolated = jax.jit(plain)
-    yield
-    check._extrapolated = plain
 
 
 def scaled(x):
@@ -56,21 +46,12 @@ def test_badly_scaled_functions_agree(dtype):
     few = 2e3 * jnp.finfo(dtype).eps
     np.testing.assert_allclose(np.diag(found.differences), slopes, rtol=few)
     np.testing.assert_allclose(np.diag(found.derivative), slopes, rtol=few)
-    assert (np.diag(found.known) >= -np.log10(few)).all()
+    assert (np.diag(found.known) >= -np.log10(few) - 1).all()
     assert str(found).startswith("agree: at least")
 
 
-# Two slopes over many waves may be as good as equal by accident, and are believed then.
-BELIEVED = pytest.mark.xfail(reason="slopes over many waves are believed where they meet")
-
-
 @pytest.mark.parametrize(
-    ("x", "dtype"),
-    [
-        (1e6, "float64"),
-        pytest.param(1e3, "float64", marks=BELIEVED),
-        pytest.param(1e6, "float32", marks=BELIEVED),
-    ],
+    ("x", "dtype"), [(1e6, "float64"), (1e3, "float64"), (1e8, "float64"), (1e6, "float32")]
 )
 def test_many_waves_from_the_origin_agree(x, dtype):
     assert check_derivatives(jnp.sin, jnp.full(4, x, dtype)).agree
@@ -129,8 +110,10 @@ def test_a_function_without_a_slope_agrees():
 
 
 def test_where_differences_know_nothing_no_digits_are_claimed():
-    found = check_derivatives(jnp.sqrt, jnp.zeros(4))
-    assert (np.diag(found.known) == 0).all()
+    found = check_derivatives(jnp.sqrt, 0.0)
+    assert found.known == 0
+    assert not found.agree
+    assert str(found).startswith("not known")
 
 
 def test_integers_have_no_derivatives():

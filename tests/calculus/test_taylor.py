@@ -168,22 +168,32 @@ def test_integral_and_the_order_of_a_sum(given):
 
 
 def test_compose(given):
-    found = taylor(jnp.exp, 0.0, 5).compose(given.sin_at_zero)
+    found = taylor(jnp.exp, jnp.sin(0.3), 5).compose(given.sin)
     fn = lambda x: jnp.exp(jnp.sin(x))
-    assert_same_series(found, taylor(fn, 0.0, 5))
+    assert_same_series(found, taylor(fn, 0.3, 5))
     assert_same(found.function(0.8, *found.args), fn(0.8))
 
     inner = lambda x: {"u": x[0] * x[1], "v": jnp.sin(x[0])}
     outer = lambda v: v["u"] * jnp.exp(v["v"])
-    at = jnp.asarray([0.0, 0.75])
+    at = jnp.asarray([0.5, 0.75])
     found = taylor(outer, inner(at), 4).compose(taylor(inner, at, 4))
     assert_same_series(found, taylor(lambda x: outer(inner(x)), at, 4))
 
 
 def test_revert(given):
     assert_same_series(given.sin.revert(), taylor(jnp.arcsin, jnp.sin(0.3), 5))
-    identity = given.sin_at_zero.compose(given.sin_at_zero.revert()).series
-    np.testing.assert_allclose(identity, [0, 1, 0, 0, 0, 0], atol=1e-15)
+    identity = given.sin.compose(given.sin.revert()).series
+    np.testing.assert_allclose(identity, [np.sin(0.3), 1, 0, 0, 0, 0], atol=1e-14)
+    vector = taylor(lambda x: jnp.sin(x[0]), [0.3], 2)
+    np.testing.assert_allclose(vector.revert()(jnp.sin(0.3)), [0.3])
+    assert vector.compose(vector.revert()).order == 2
+
+
+def test_outputs_of_other_shapes_are_lined_up(given):
+    pair = taylor(lambda x: jnp.stack([x, 2 * x + 5]), 0.3, 2)
+    assert_same_series(given.sin * pair, taylor(lambda x: jnp.sin(x) * pair.function(x), 0.3, 2))
+    assert_same_series(pair / given.exp, taylor(lambda x: pair.function(x) / jnp.exp(x), 0.3, 2))
+    assert_same((np.ones(2) * given.sin).series, jnp.stack([given.sin.series] * 2, axis=-1))
 
 
 def test_the_last_term_of_polynomials(given):
@@ -269,7 +279,11 @@ def test_nested_derivatives_where_there_is_no_rule():
         (lambda g: g.tree.revert(), "one number, not 3"),
         (lambda g: g.exp.compose(g.sin), "about the value of the inner one"),
         (lambda g: g.sin + g.sin_at_zero, "about the same point"),
-        (lambda g: g.batch(0.3), r"a batch of series: evaluate it with jax\.vmap"),
+        (lambda g: g.sin + taylor(lambda x: {"a": x}, 0.3, 1), "the outputs differ"),
+        (lambda g: g.batch * g.batch, "a batch of series"),
+        (lambda g: g.batch.bound(0.0, 1.0, "last-term"), "a batch of series"),
+        (lambda _: taylor(jnp.sum, {}, 2), "holds no numbers"),
+        (lambda g: g.batch(0.3), r"a batch of series: map over it, jax\.vmap"),
         (lambda g: g.tree({"a": 1.0, "b": jnp.ones(3)}), r"end in the shape of `at`, \(2,\)"),
     ],
 )

@@ -133,7 +133,11 @@ def _extrapolated(slopes: Array, noise: Array) -> tuple[Array, Array]:
             jnp.take_along_axis(each, least, 0)[0] for each in (change, better, relative)
         )
         found = (value, change, relative), (best, error, share)
-        return better, noise, *(jnp.where(relative < share, a, b) for a, b in zip(*found, strict=True))
+        return (
+            better,
+            noise,
+            *(jnp.where(relative < share, a, b) for a, b in zip(*found, strict=True)),
+        )
 
     unknown = jnp.full_like(slopes[0], jnp.inf)
     start = (slopes, noise, slopes[-1], unknown, unknown)

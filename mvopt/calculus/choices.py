@@ -23,6 +23,9 @@ def _compared(name: str) -> Rule:
     def rule(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
         first = [value.data[0] if value.series else value.data for value in values]
         compare = getattr(library(first[0]), name)
+        if isinstance(first[0], Interval) and equation.invars[0] is equation.invars[1]:
+            # A number beside itself: what tells a NaN from the others.
+            first = [Interval.point(each.lo) for each in first]
         return [Value(compare(*first), False)]
 
     return rule

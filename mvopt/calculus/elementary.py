@@ -133,6 +133,16 @@ def _power(interpreter: Interpreter, equation: Any, values: list[Value]) -> list
     return [Value(rules.power(u.data, number, first), True)]
 
 
+def _polynomial(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
+    """Horner's scheme for the coefficients from the constant one on."""
+    x, *coefficients = values
+    found = coefficients[-1]
+    for each in reversed(coefficients[:-1]):
+        term = Value(product(interpreter.rules, found, x), found.series or x.series)
+        found = Value(interpreter.lifted(term) + interpreter.lifted(each), True)
+    return [Value(interpreter.lifted(found), True)]
+
+
 def _cbrt(rules: SeriesRules, u: Any) -> Any:
     return rules.power(u, _number(u, 1 / 3), library(u).cbrt(u[0]))
 
@@ -175,6 +185,7 @@ RULES: dict[str, Rule] = {
     "logistic": of_one(_by_slope("logistic", 0.0, lambda w, squared: w - squared)),
     "mul": _multiplied,
     "neg": of_one(lambda rules, u: -u),
+    "polynomial": _polynomial,
     "pow": _power,
     "rsqrt": of_one(lambda rules, u: rules.power(u, -0.5, library(u).rsqrt(u[0]))),
     "sin": of_one(_sine(0, -1.0, ("sin", "cos"))),

@@ -102,7 +102,8 @@ class Monomials:
         used = (left != self.size).reshape(-1, left.shape[-1]).any(axis=0)
         left, right = left[..., used], right[..., used]
         total = np.maximum(degrees[left] + degrees[right], 1)
-        return Pairs(rows, left, right, degrees[left], total)
+        # As indices of either precision that JAX may be set to.
+        return Pairs(*(each.astype(np.int32) for each in (rows, left, right, degrees[left], total)))
 
 
 class Pairs(NamedTuple):

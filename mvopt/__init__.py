@@ -31,6 +31,7 @@ from mvopt.minimize import minimize
 from mvopt.quadratic_program import quadratic_program
 from mvopt.regression import models
 from mvopt.regression.curve_fit import curve_fit
+from mvopt.regression.linear import linear_fit
 from mvopt.root import root
 from mvopt.solvers import (
     BFGS,
@@ -99,6 +100,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "least_squares",
+    "linear_fit",
     "linearize",
     "minimize",
     "models",

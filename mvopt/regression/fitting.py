@@ -18,7 +18,8 @@ from mvopt.iteration.drive import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
 from mvopt.regression.data import Points, check_like, check_shape, points_of
-from mvopt.regression.uncertainty import chi2_p_value, uncertainty
+from mvopt.regression.uncertainty import uncertainty
+from mvopt.regression.worth import root_of_variance, worth
 
 
 class Setup(NamedTuple):
@@ -161,47 +162,28 @@ class _Fitting:
         points, start = self._points(data, common, self.dtype)
         problem = self.problem(model, self.dtype, data, common)
         found = uncertainty(problem, outcome.params)
-        status = jnp.where(
-            (outcome.status == Status.CONVERGED) & found.rank_deficient,
-            Status.SINGULAR,
+        judged = worth(
+            points,
+            found,
             outcome.status,
+            absolute_sigma=self.setup.absolute_sigma,
+            has_sigma=self.has_sigma,
         )
-        status = jnp.where(points.usable, status, Status.BAD_INPUT).astype(jnp.int32)
-        # Away from a solution there is no covariance of one.
-        failed = (
-            (status == Status.BAD_INPUT)
-            | (status == Status.NONFINITE)
-            | (status == Status.MAX_STEPS)
-        )
-        dof = points.num_used - len(self.indices)
-        reduced = jnp.where(dof > 0, found.chi2 / jnp.maximum(dof, 1), jnp.nan)
-        scale = 1.0 if self.setup.absolute_sigma else jnp.where(dof > 0, reduced, jnp.inf)
-        known = jnp.isfinite(found.inverse) & ~failed
-        covariance = jnp.where(known, jnp.where(known, found.inverse, 0.0) * scale, jnp.inf)
+        covariance = judged.covariance
         if self.setup.free is not None:
             whole = jnp.zeros((self.size, self.size), self.dtype)
             covariance = whole.at[np.ix_(self.indices, self.indices)].set(covariance)
-        variance = jnp.diagonal(covariance)
         return Fit(
             params=self.unravel(self.whole(outcome.params, start)),
             covariance=covariance,
-            stderr=self.unravel(_root(variance)),
+            stderr=self.unravel(root_of_variance(jnp.diagonal(covariance))),
             chi2=found.chi2,
-            reduced_chi2=reduced,
-            p_value=self._p_value(found.chi2, dof),
-            dof=dof,
-            status=status,
+            reduced_chi2=judged.reduced_chi2,
+            p_value=judged.p_value,
+            dof=judged.dof,
+            status=judged.status,
             num_steps=outcome.num_steps,
         )
-
-    def _p_value(self, chi2: Array, dof: Array) -> Array:
-        return chi2_p_value(chi2, dof) if self.has_sigma else jnp.full_like(chi2, jnp.nan)
-
-
-def _root(variance: Array) -> Array:
-    """Square root whose derivative at zero is zero: a fixed parameter has no error to change."""
-    positive = variance > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
 
 
 def _dtype(precision: str | None, x: Any, y: Array, start: Any) -> Any:

@@ -80,3 +80,19 @@ def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int |
     trees = (jax.tree.leaves(tree, is_leaf=is_none) for tree in (arg, spread))
     pairs = zip(*trees, strict=True)
     return [(jnp.asarray(leaf), axis) for leaf, axis in pairs if leaf is not None]
+
+
+def split_given(
+    args: tuple, in_axes: Any, names: tuple[str, ...]
+) -> tuple[Layout, list[Array], list[Array], int | None]:
+    """`split`, where `in_axes` may be shorter than `args`, and says nothing of those not given.
+
+    Raises ValueError where `in_axes` is given and maps none of them.
+    """
+    if isinstance(in_axes, tuple | list) and len(in_axes) <= len(args):
+        padded = [*in_axes, *[None] * (len(args) - len(in_axes))]
+        in_axes = tuple(None if a is None else axis for a, axis in zip(args, padded, strict=True))
+    found = split(args, in_axes, names)
+    if in_axes is not None and found[-1] is None:
+        raise ValueError(f"in_axes maps none of {', '.join(names)}: give one a batch axis")
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 from mvopt import _tree
 from mvopt._entry import check_bounds
 from mvopt._types import Array, Fit
-from mvopt.iteration.axes import split
+from mvopt.iteration.axes import split_given
 from mvopt.iteration.blocks import in_blocks
 from mvopt.iteration.protocol import Solver
 from mvopt.least_squares import DEFAULT_MAX_STEPS, check_loss
@@ -64,12 +64,8 @@ def curve_fit(
     _check_options(loss, precision)
     start, fill = _start(model, p0)
     data = (x, y, start, sigma, mask)
-    if isinstance(in_axes, tuple | list) and len(in_axes) <= len(data):
-        padded = [*in_axes, *[None] * (5 - len(in_axes))]
-        in_axes = tuple(None if a is None else axis for a, axis in zip(data, padded, strict=True))
-    layout, rows, shared, size = split(data, in_axes, ("x", "y", "p0", "sigma", "mask"))
-    if in_axes is not None and size is None:
-        raise ValueError("in_axes maps none of x, y, p0, sigma, mask: give one a batch axis")
+    names = ("x", "y", "p0", "sigma", "mask")
+    layout, rows, shared, size = split_given(data, in_axes, names)
     free = _free(fixed, getattr(model, "names", None))
     setup = Setup(model, layout, fill, free, absolute_sigma, precision)
     solver = LevenbergMarquardt() if solver is None else solver

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from mvopt._types import Array, Fit, Status
 from mvopt.families.linearization import LeastSquaresProblem, residual_and_jacobian
-from mvopt.iteration.axes import Layout, split
+from mvopt.iteration.axes import Layout, split_given
 from mvopt.iteration.blocks import in_blocks, lanes_for
 from mvopt.iteration.lanes import in_chunks
 from mvopt.linalg.products import dot
@@ -40,12 +40,8 @@ def linear_fit(
     that do not fit.
     """
     data = tuple(None if each is None else jnp.asarray(each) for each in (design, y, sigma, mask))
-    if isinstance(in_axes, tuple | list) and len(in_axes) <= len(data):
-        padded = [*in_axes, *[None] * (len(data) - len(in_axes))]
-        in_axes = tuple(None if a is None else axis for a, axis in zip(data, padded, strict=True))
-    layout, rows, shared, size = split(data, in_axes, ("design", "y", "sigma", "mask"))
-    if in_axes is not None and size is None:
-        raise ValueError("in_axes maps none of design, y, sigma, mask: give one a batch axis")
+    names = ("design", "y", "sigma", "mask")
+    layout, rows, shared, size = split_given(data, in_axes, names)
     setup = _Setup(layout, absolute_sigma)
     if size is None:
         return jax.tree.map(lambda leaf: leaf[0], _fit_rows(setup, [], shared))

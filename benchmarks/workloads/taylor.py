@@ -21,7 +21,7 @@ COLUMNS = ("order", "series ms", "nested ms", "series compile s", "nested compil
 def run(config: dict[str, Any], only: Sequence[str]) -> Report:  # noqa: ARG001
     """The parts that `config` asks for; it is described in configs/bench/taylor.toml."""
     report = Report("taylor", config)
-    parts = {"growth": growth, "products": products, "sparse": sparse, "enclosures": enclosures.add}
+    parts = {"growth": growth, "products": products, "sparse": sparse}
     for part in config["parts"]:
         if part == "enclosures":
             enclosures.add(report, config[part])

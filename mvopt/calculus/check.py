@@ -10,7 +10,7 @@ import numpy as np
 from mvopt import _tree
 from mvopt._types import Array
 from mvopt.calculus.blocks import Blocks
-from mvopt.calculus.derivatives import direction, jacobian, real, real_output
+from mvopt.calculus.derivatives import direction, real, value_and_jacobian
 
 _SHRINK = 2.0  # from one step of the differences to the next
 _STEPS = 50
@@ -69,8 +69,7 @@ def check_derivatives(
     (Ridders 1982). Raises TypeError as `jacobian` does.
     """
     x = real(x)
-    value = real_output(fn(x, *args))
-    tree = jacobian(fn)(x, *args)
+    value, tree = value_and_jacobian(fn)(x, *args)
     if derivative is not None:
         tree = direction(derivative(x, *args), tree, "what derivative returns", "jacobian(fn)")
     blocks = Blocks.of(tree, value, x)
@@ -91,10 +90,7 @@ def _digits(errors: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def _differences(fn: Callable[..., Any], x: Any, args: tuple) -> tuple[Array, Array]:
     """(m, n) each: central differences without a step, and an estimate of their error."""
     flat, unravel = _tree.ravel(x)
-    flat = jnp.atleast_1d(flat)
-    of_flat = lambda flat: jnp.atleast_1d(
-        _tree.ravel(fn(unravel(flat.reshape(_tree.ravel(x)[0].shape)), *args))[0]
-    )
+    of_flat = lambda flat: _tree.ravel(fn(unravel(flat), *args))[0]
     steps = 0.2 * jnp.maximum(jnp.abs(flat), 1.0)
     shrinks = jnp.asarray(_SHRINK ** -np.arange(float(_STEPS)), flat.dtype)
 

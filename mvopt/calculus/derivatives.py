@@ -58,7 +58,7 @@ def value_and_jacobian(fn: Function, *, mode: Mode = "auto", labelled: bool = Fa
     def both(x: Any, *args: Any) -> tuple[Any, Any]:
         x = real(x)
         of_x = lambda x: real_output(fn(x, *args))
-        numbers = _count(x), _count(jax.eval_shape(of_x, x))
+        numbers = count(x), count(jax.eval_shape(of_x, x))
         forward = numbers[0] <= numbers[1] if mode == "auto" else mode == "forward"
         value, columns = (_by_columns if forward else _by_rows)(of_x, x)
         return value, Blocks.of(columns, value, x) if labelled else columns
@@ -184,5 +184,6 @@ def _check(tree: Any, what: str, advice: str) -> None:
             raise TypeError(f"{what}{where} is {leaf.dtype}, which is {kind}: {split}")
 
 
-def _count(tree: Any) -> int:
+def count(tree: Any) -> int:
+    """How many numbers its arrays hold."""
     return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -330,10 +330,6 @@ def min(x: Interval, y: Interval) -> Interval:
     return Interval(jnp.minimum(x.lo, y.lo), jnp.minimum(x.hi, y.hi))
 
 
-def sign(x: Interval) -> Interval:
-    return Interval(jnp.sign(x.lo), jnp.sign(x.hi))
-
-
 def integer_pow(x: Interval, y: int) -> Interval:
     """x^y; even powers know that they are not negative."""
     if y < 0:

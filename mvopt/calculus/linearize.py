@@ -11,7 +11,7 @@ from jax.experimental.sparse import BCOO
 
 from mvopt import _tree
 from mvopt._types import Array
-from mvopt.calculus.derivatives import direction, gradient, jacobian, real, real_output
+from mvopt.calculus.derivatives import count, direction, gradient, jacobian, real, real_output
 from mvopt.calculus.sparse import Sparsity
 from mvopt.calculus.taylor import Kind, taylor
 
@@ -92,7 +92,7 @@ class Linearization:
     @property
     def shape(self) -> tuple[int, int]:
         """(m, n): numbers that the function returns, and that it takes."""
-        return _size(self.value), _size(self.at)
+        return count(self.value), count(self.at)
 
     def __call__(self, x: Any) -> Any:
         """The linear approximation at `x`, like `value`."""
@@ -145,7 +145,3 @@ class HessianOperator(Linearization):
     def vm(self, w: Any) -> Any:
         """The same as `mv`."""
         return self.mv(w)
-
-
-def _size(tree: Any) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))

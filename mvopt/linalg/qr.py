@@ -87,6 +87,13 @@ def back_in_place(array: Array, order: Array) -> Array:
     return jnp.sum(jnp.where(picked, array[..., None, :], 0), axis=-1)
 
 
+def leading_part(triangle: Array, num_rows: int) -> tuple[Array, Array]:
+    """(n,) which columns of a pivoted R are within its rank, and R with ones for the others."""
+    within = jnp.arange(len(triangle)) < numerical_rank(triangle, num_rows)
+    part = jnp.where(within[:, None] & within[None, :], triangle, 0.0)
+    return within, part + jnp.diag(jnp.where(within, 0.0, 1.0))
+
+
 def numerical_rank(triangle: Array, num_rows: int) -> Array:
     """Number of diagonal entries of a pivoted R above the rounding of its largest.
 

@@ -12,7 +12,7 @@ from mvopt.iteration.axes import Layout, split_given
 from mvopt.iteration.blocks import in_blocks, lanes_for
 from mvopt.iteration.lanes import in_chunks
 from mvopt.linalg.products import dot
-from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
+from mvopt.linalg.qr import back_in_place, leading_part, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
 from mvopt.regression.data import check_like, points_of
 from mvopt.regression.uncertainty import uncertainty
@@ -115,9 +115,6 @@ def solve_linear(problem: LeastSquaresProblem, start: Array) -> Array:
     lengths = jnp.where(lengths > 0, lengths, 1.0)
     scaled = rows / lengths[:, None]
     reduced = pivoted_qr(scaled.T, -residual)
-    triangle, order = reduced.triangle, reduced.order
-    within = jnp.arange(len(order)) < numerical_rank(triangle, len(residual))
-    upper = jnp.where(within[:, None] & within[None, :], triangle, 0.0)
-    upper = upper + jnp.diag(jnp.where(within, 0.0, 1.0))
+    within, upper = leading_part(reduced.triangle, len(residual))
     step = solve_upper(upper, jnp.where(within, reduced.rotated, 0.0))
-    return start + back_in_place(step, order) / lengths
+    return start + back_in_place(step, reduced.order) / lengths

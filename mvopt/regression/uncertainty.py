@@ -14,7 +14,7 @@ from mvopt._types import Array
 from mvopt.families.linearization import LeastSquaresProblem, residual_and_jacobian
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.products import HIGHEST, dot
-from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
+from mvopt.linalg.qr import back_in_place, leading_part, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower, solve_upper
 
 
@@ -61,12 +61,9 @@ def _inverse_by_qr(jacobian: Array, residual: Array, free: Array) -> tuple[Array
     parameter with a share in it has no finite variance; the variances of the others are those of
     R₁ alone.
     """
-    n = len(free)
     reduced = pivoted_qr(jacobian, residual)
     triangle, order = reduced.triangle, reduced.order
-    within = jnp.arange(n) < numerical_rank(triangle, len(jacobian))
-    corner = jnp.where(within[:, None] & within[None, :], triangle, 0.0)
-    corner = corner + jnp.diag(jnp.where(within, 0.0, 1.0))
+    within, corner = leading_part(triangle, len(jacobian))
     beyond = jnp.where(within[:, None] & ~within[None, :], triangle, 0.0)
     null = jnp.where(within[:, None], -solve_upper(corner, beyond), 0.0)
     share = jnp.sqrt(jnp.sum(null * null, axis=1)) > jnp.finfo(triangle.dtype).eps ** 0.25

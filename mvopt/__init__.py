@@ -1,7 +1,7 @@
 """Multivariate optimisation in JAX: millions of small fits at once, with honest uncertainties."""
 
-from mvopt import projections
-from mvopt._types import Certificate, Fit, Multipliers, Solution, Status
+from mvopt import losses, projections
+from mvopt._types import Certificate, Multipliers, Solution, Status
 from mvopt.calculus.blocks import Blocks
 from mvopt.calculus.chain import Chain, total_derivative
 from mvopt.calculus.check import DerivativeCheck, check_derivatives
@@ -29,9 +29,11 @@ from mvopt.kkt import between, check_kkt
 from mvopt.least_squares import least_squares
 from mvopt.minimize import minimize
 from mvopt.quadratic_program import quadratic_program
-from mvopt.regression import models
+from mvopt.regression import models, report
 from mvopt.regression.curve_fit import curve_fit
+from mvopt.regression.fit import Fit
 from mvopt.regression.linear import linear_fit
+from mvopt.regression.regression import Regression
 from mvopt.root import root
 from mvopt.solvers import (
     BFGS,
@@ -83,6 +85,7 @@ __all__ = [
     "NonlinearCG",
     "ProjectedGradient",
     "Range",
+    "Regression",
     "Solution",
     "Sparsity",
     "Status",
@@ -102,11 +105,13 @@ __all__ = [
     "least_squares",
     "linear_fit",
     "linearize",
+    "losses",
     "minimize",
     "models",
     "projections",
     "quadratic_program",
     "range_bound",
+    "report",
     "root",
     "taylor",
     "total_derivative",

@@ -218,8 +218,10 @@ def axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> 
     )
 
 
-def flat_bounds(bounds: tuple[Any, Any] | None, x0: Any, dtype: Any) -> tuple[Array, Array] | None:
-    """Bounds as flat vectors (n,) like the raveled params."""
+def flat_bounds(
+    bounds: tuple[Any, Any] | None, x0: Any, dtype: Any, name: str = "bounds"
+) -> tuple[Array, Array] | None:
+    """Bounds as flat vectors (n,) like the raveled params; errors call them `name`."""
     if bounds is None:
         return None
 
@@ -230,7 +232,7 @@ def flat_bounds(bounds: tuple[Any, Any] | None, x0: Any, dtype: Any) -> tuple[Ar
         except ValueError:
             shapes = [jax.tree.map(jnp.shape, tree) for tree in (side, x0)]
             raise ValueError(
-                f"bounds of shape {shapes[0]} do not fit params of shape {shapes[1]}: give a "
+                f"{name} of shape {shapes[0]} do not fit params of shape {shapes[1]}: give a "
                 "number or a pytree like the params for each side"
             ) from None
         return _tree.ravel(spread)[0].astype(dtype)

@@ -129,24 +129,3 @@ class Solution(NamedTuple):
     state: Any = None
     trace: Any = None
     certificate: Certificate | None = None
-
-
-class Fit(NamedTuple):
-    """Result of `curve_fit` and `linear_fit`.
-
-    `params` and `stderr` have the structure of the start, `covariance` has shape (n, n) over the
-    parameters in the order in which `jax.flatten_util.ravel_pytree` lays them out (for an array
-    of parameters: its own order). A parameter that the data do not determine, or that rests on
-    a bound, has an infinite standard error; a fixed one has zero. With `in_axes` given, each
-    field has a leading batch axis.
-    """
-
-    params: Params
-    covariance: Array
-    stderr: Params
-    chi2: Array
-    reduced_chi2: Array
-    p_value: Array
-    dof: Array
-    status: Array
-    num_steps: Array

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch import runner
-from mvopt.batch.errors import InputError, quoted, suggestion
 from mvopt.regression import models
 
 

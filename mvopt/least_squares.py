@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvopt._entry import Entry, solve_all
-from mvopt._types import Solution
+from mvopt._types import Array, Solution
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.protocol import Solver
+from mvopt.losses import Loss, Robust, loss_of
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
 
 DEFAULT_MAX_STEPS = 1000
@@ -20,7 +21,7 @@ def least_squares(
     *,
     solver: Solver | None = None,
     bounds: tuple[Any, Any] | None = None,
-    loss: str = "linear",
+    loss: str | Loss = "linear",
     in_axes: Any = None,
     max_steps: int = DEFAULT_MAX_STEPS,
 ) -> Solution:
@@ -31,7 +32,8 @@ def least_squares(
     structure, and the wider of its dtype and the residual's.
     solver: `LevenbergMarquardt()` if None; `GaussNewton` and `Dogleg` are the others.
     bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none.
-    loss: "linear" is the only one.
+    loss: "linear" is the square. "huber", "soft_l1", "cauchy" and "tukey" grow more slowly beyond
+    residuals of one, as in SciPy; `mvopt.losses` has them with other thresholds.
     in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by
     lanes that are refilled, on all cores of a CPU; each problem ends with its own status.
     max_steps: evaluations of residual and Jacobian for each problem.
@@ -40,13 +42,29 @@ def least_squares(
     to `args` and whatever `residual` closes over. Raises ValueError for bounds that cross or shapes
     that do not fit; never because a problem has no solution.
     """
-    check_loss(loss)
     solver = LevenbergMarquardt() if solver is None else solver
-    entry = partial(Entry, residual, LeastSquaresProblem, False)
+    entry = partial(Entry, residual, _ProblemWith(_robust(loss)), False)
     return solve_all(entry, solver, x0, args, bounds, in_axes, max_steps)[0]
 
 
-def check_loss(loss: str) -> None:
-    """ValueError for a loss that does not exist."""
-    if loss != "linear":
-        raise ValueError(f'loss={loss!r} is not known: use "linear"')
+class _ProblemWith(NamedTuple):
+    """A problem with this loss; hashable, as what a compiled solve belongs to has to be."""
+
+    loss: Robust | None
+
+    def __call__(
+        self, fn: Callable[[Array], Array], bounds: tuple[Array, Array] | None, /
+    ) -> LeastSquaresProblem:
+        return LeastSquaresProblem(fn, bounds, None if self.loss is None else self.loss.terms)
+
+
+def _robust(loss: str | Loss) -> Robust | None:
+    """The loss with its settings as numbers; ValueError for one that is not of residuals."""
+    found = loss_of(loss)
+    if found is None:
+        return None
+    if not isinstance(found, Robust):
+        raise ValueError(
+            f"loss={loss!r} is a likelihood of counts, not a loss of residuals: use curve_fit"
+        )
+    return type(found)(*map(float, found.settled()))

@@ -199,7 +199,7 @@ def test_the_number_of_problems_within_a_bucket_is_not_compiled_again():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "hubber"}, "loss='hubber' is not known: use \"linear\""),
+        ({"loss": "hubber"}, "loss='hubber' is not known: use one of linear"),
         ({"bounds": ([0, 2], [1, 1])}, "a lower bound is above its upper bound"),
         ({"bounds": (np.nan, 1)}, "a lower bound is above its upper bound"),
         ({"bounds": (0, 1, 2)}, r"bounds must be a pair \(lower, upper\)"),

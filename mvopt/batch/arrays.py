@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch.config import DataTable
 from mvopt.batch.datasets import DataSets, constant, of_rows
-from mvopt.batch.errors import InputError, quoted, suggestion
 from mvopt.batch.tables import row_numbers
 
 

@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt._errors import InputError, listed, located, quoted, suggestion
 from mvopt._types import Array
 from mvopt.batch.config import Config, ModelTable, ParameterTable
-from mvopt.batch.errors import InputError, listed, located, quoted, suggestion
-from mvopt.batch.expression import Expression, parse
 from mvopt.regression import models
+from mvopt.regression.expression import Expression, parse
 
 Model = Any  # called as model(x, params), with .names
 

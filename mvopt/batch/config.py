@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from mvopt.batch.errors import InputError, located, quoted, suggestion
+from mvopt._errors import InputError, located, quoted, suggestion
 from mvopt.least_squares import DEFAULT_MAX_STEPS
 
 # How far above the configuration's folder a relative data path is looked for.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from mvopt.batch.errors import InputError
+from mvopt._errors import InputError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mvopt._errors import InputError, listed, located, quoted
 from mvopt.batch import tables
 from mvopt.batch.config import DataTable
 from mvopt.batch.datasets import DataSets, constant, of_groups
-from mvopt.batch.errors import InputError, listed, located, quoted
-from mvopt.batch.expression import Expression, parse
+from mvopt.regression.expression import Expression, parse
 
 
 def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as parquet
 
-from mvopt._types import Fit, Status
-from mvopt.batch.errors import InputError, listed, quoted
+from mvopt._errors import InputError, listed, quoted
+from mvopt._types import Status
+from mvopt.regression.fit import Fit
 
 RECORD = "run.json"
 CSV = "fits.csv"

@@ -12,7 +12,7 @@ import numpy as np
 import platformdirs
 import pyarrow as pa
 
-from mvopt._types import Fit
+from mvopt._errors import located
 from mvopt.batch import config as configuration
 from mvopt.batch import results, sources, summary
 from mvopt.batch.blocks import Bucket, blocks, buckets
@@ -20,9 +20,9 @@ from mvopt.batch.choice import Choice, choose
 from mvopt.batch.config import Config
 from mvopt.batch.datasets import DataSets
 from mvopt.batch.engines import engine
-from mvopt.batch.errors import located
 from mvopt.batch.progress import progress_bar
 from mvopt.regression.curve_fit import curve_fit
+from mvopt.regression.fit import Fit
 
 # Below this many data sets unoptimised code, which fits about three times slower, costs less time
 # than the compiler's optimisations: those take one second of three.

@@ -1,9 +1,9 @@
 """Reading the data sets that a configuration describes, whatever kind of file holds them."""
 
+from mvopt._errors import located
 from mvopt.batch import arrays, long, tables, wide
 from mvopt.batch.config import DataTable
 from mvopt.batch.datasets import DataSets
-from mvopt.batch.errors import located
 
 
 def read(data: DataTable) -> DataSets:

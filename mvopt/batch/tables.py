@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as parquet
 
-from mvopt.batch.errors import InputError, listed, located, quoted, suggestion
+from mvopt._errors import InputError, listed, located, quoted, suggestion
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _MISSING = ["", "NA", "N/A", "#N/A", "null", "NULL"]

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from mvopt._errors import InputError, listed, quoted, suggestion
 from mvopt.batch import tables
 from mvopt.batch.arrays import shared_x
 from mvopt.batch.config import DataTable
 from mvopt.batch.datasets import DataSets, constant, of_rows
-from mvopt.batch.errors import InputError, listed, quoted, suggestion
 
 
 def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:

@@ -1,5 +1,8 @@
 """A least-squares problem and its linear model at a point: what Gauss–Newton methods share.
 
+A loss other than the square is brought into the same form: with slope ψ and weight w of each
+residual, r = ψ/√w and √w J have the gradient Jᵀψ and the curvature JᵀwJ.
+
 Everything is kept in scaled variables u_j = ‖J_j‖ δ_j, in which each column of the Jacobian has
 length one, so that no result depends on the units of a parameter. The model is held twice: as
 the normal matrix, which costs a product, and, where that matrix is too badly conditioned to be
@@ -21,16 +24,34 @@ from mvopt.linalg.qr import numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import diagonal_of, solve_lower
 
 
+class Terms(NamedTuple):
+    """A loss at each of m residuals z, (m,): its value, its slope, and a curvature for it."""
+
+    value: Array
+    slope: Array
+    weight: Array  # ≥ 0, zero only where the slope is
+
+
 class LeastSquaresProblem(NamedTuple):
-    """½‖residual(params)‖² over the box `bounds`; flat params (n,), residual (m,)."""
+    """½‖residual(params)‖² over the box `bounds`; flat params (n,), residual (m,).
+
+    With a `loss` it is the sum of its values instead, and with a `penalty` (k,), linear in the
+    params, ½‖penalty(params)‖² more. Entries where `held` is True keep their start. Where `residual`
+    has its first derivative only, `smooth` is the same with all.
+    """
 
     residual: Callable[[Array], Array]
     bounds: box.Bounds = None
+    loss: Callable[[Array], Terms] | None = None
+    penalty: Callable[[Array], Array] | None = None
+    held: Array | None = None  # (n,) bool
+    smooth: Callable[[Array], Array] | None = None
 
     def objective(self, params: Array) -> Array:
-        """Half the sum of squares, ()."""
-        r = self.residual(params)
-        return 0.5 * dot(r, r)
+        """Half the sum of squares, or the loss, ()."""
+        r = (self.smooth or self.residual)(params)
+        cost = 0.5 * dot(r, r) if self.loss is None else jnp.sum(self.loss(r).value)
+        return cost if self.penalty is None else cost + 0.5 * jnp.sum(self.penalty(params) ** 2)
 
     def clip(self, params: Array) -> Array:
         """The nearest point of the box."""
@@ -38,18 +59,46 @@ class LeastSquaresProblem(NamedTuple):
 
     def free(self, params: Array, gradient: Array) -> Array:
         """(n,) bool: False where the params rest on a bound that the descent would cross."""
-        return box.free(self.bounds, params, gradient)
+        free = box.free(self.bounds, params, gradient)
+        return free if self.held is None else free & ~self.held
 
     def optimality(self, params: Array) -> Array:
         """The projected gradient of the objective, (n,): zero at a solution."""
         return box.projected_gradient(self.bounds, params, jax.grad(self.objective)(params))
+
+    def evaluate(self, params: Array) -> "Evaluation":
+        """Everything that a Gauss–Newton method has to know of the problem at `params`."""
+        z, rows = residual_and_jacobian(self.residual, params)
+        if self.loss is None:
+            found = Evaluation(0.5 * dot(z, z), z, rows)
+        else:
+            value, slope, weight = self.loss(z)
+            root = jnp.sqrt(weight)
+            scaled = jnp.where(root > 0, slope / jnp.where(root > 0, root, 1.0), 0.0)
+            found = Evaluation(jnp.sum(value), scaled, rows * root)
+        if self.penalty is None:
+            return found
+        r, more = residual_and_jacobian(self.penalty, params)
+        return Evaluation(
+            cost=found.cost + 0.5 * dot(r, r),
+            residual=jnp.concatenate([found.residual, r]),
+            rows=jnp.concatenate([found.rows, more], axis=1),
+        )
+
+
+class Evaluation(NamedTuple):
+    """The cost at a point, and r and J with the gradient Jᵀr and the curvature JᵀJ."""
+
+    cost: Array  # ()
+    residual: Array  # (m,)
+    rows: Array  # (n, m), of Jᵀ
 
 
 class Linearization(NamedTuple):
     """r + J δ around `params`, in scaled variables over the free parameters."""
 
     params: Array  # (n,)
-    cost: Array  # (), ½‖r‖², infinite before the first evaluation
+    cost: Array  # (), ½‖r‖² without a loss, infinite before the first evaluation
     gradient: Array  # (n,), Jᵀr, unscaled
     lengths: Array  # (n,), ‖J_j‖, one where the column is zero or not free
     free: Array  # (n,) bool
@@ -82,11 +131,11 @@ class Linearization(NamedTuple):
         return jnp.where(self.ill, product, self.matrix)
 
 
-def residual_and_jacobian(problem: LeastSquaresProblem, params: Array) -> tuple[Array, Array]:
+def residual_and_jacobian(residual: Callable[[Array], Array], params: Array) -> tuple[Array, Array]:
     """r (m,) and the rows of Jᵀ (n, m) from one evaluation with n tangents."""
 
     def column(tangent):
-        return jax.jvp(problem.residual, (params,), (tangent,))
+        return jax.jvp(residual, (params,), (tangent,))
 
     basis = jnp.eye(params.shape[0], dtype=params.dtype)
     return jax.vmap(column, out_axes=(None, 0))(basis)
@@ -115,15 +164,14 @@ def unevaluated(params: Array) -> Linearization:
 def linearize(
     problem: LeastSquaresProblem,
     params: Array,
-    evaluation: tuple[Array, Array],
+    evaluation: Evaluation,
     threshold: Array,
 ) -> Linearization:
-    """The model at `params` from the residual and the rows of Jᵀ there.
+    """The model at `params` from the evaluation there.
 
     Where the cost is not below `threshold` the model is not going to be used, and the QR is spared.
     """
-    residual, rows = evaluation
-    cost = 0.5 * dot(residual, residual)
+    cost, residual, rows = evaluation
     gradient = dot(rows, residual)
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     free = problem.free(params, gradient)

@@ -16,11 +16,11 @@ from mvopt._types import Array, Status
 from mvopt.families import stopping
 from mvopt.families.damped import normal_solve
 from mvopt.families.linearization import (
+    Evaluation,
     LeastSquaresProblem,
     Linearization,
     linearize,
     predicted_reduction,
-    residual_and_jacobian,
     unevaluated,
 )
 from mvopt.iteration import box
@@ -115,17 +115,15 @@ class TrustRegionMethod:
             rejections=jnp.zeros_like(state.rejections),
         )
 
-    def evaluate(
-        self, problem: LeastSquaresProblem, state: TrustRegionState
-    ) -> tuple[Array, Array]:
-        """Residual (m,) and rows of Jᵀ (n, m) at the trial."""
-        return residual_and_jacobian(problem, state.trial)
+    def evaluate(self, problem: LeastSquaresProblem, state: TrustRegionState) -> Evaluation:
+        """The problem at the trial."""
+        return problem.evaluate(state.trial)
 
     def step(
         self,
         problem: LeastSquaresProblem,
         state: TrustRegionState,
-        evaluation: tuple[Array, Array],
+        evaluation: Evaluation,
     ) -> TrustRegionState:
         """Accept or reject the trial, adapt the region, choose the next trial."""
         eps = jnp.finfo(state.trial.dtype).eps

@@ -29,7 +29,10 @@ class Points(NamedTuple):
 
     def residual(self, values: Array) -> Array:
         """Whitened values − y, (m,): its sum of squares is χ²."""
-        difference = values.reshape(-1) - self.y
+        return self.whitened(values.reshape(-1) - self.y)
+
+    def whitened(self, difference: Array) -> Array:
+        """In units of sigma, zero for the points left out, (m,)."""
         if self.used is not None:
             difference = jnp.where(self.used, difference, 0.0)
         if self.whiten is None:

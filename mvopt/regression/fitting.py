@@ -1,43 +1,30 @@
 """The compiled part of `curve_fit`: starts, solutions and uncertainties of rows of data sets."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mvopt import _tree
-from mvopt._entry import flat_bounds
-from mvopt._types import Array, Fit, Status
+from mvopt._types import Array, Status
 from mvopt.families.linearization import LeastSquaresProblem
-from mvopt.iteration.axes import Layout
-from mvopt.iteration.blocks import lanes_for
 from mvopt.iteration.drive import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
-from mvopt.regression.data import Points, check_like, check_shape, points_of
-from mvopt.regression.uncertainty import uncertainty
+from mvopt.regression.dataset import Family, Row, Setup, View
+from mvopt.regression.fit import Fit
+from mvopt.regression.linear import solve_linear
+from mvopt.regression.scale import with_scales
+from mvopt.regression.separable import Projection, is_affine, linear_indices
 from mvopt.regression.worth import root_of_variance, worth
-
-
-class Setup(NamedTuple):
-    """What a compiled fit belongs to; hashable."""
-
-    model: Any  # called as model(x, params); has a guess(x, y, mask) if `fill`
-    layout: Layout  # of (x, y, p0, sigma, mask)
-    fill: bool  # the model's guess fills p0 where it is NaN or missing
-    free: tuple[int, ...] | None  # which of the flat params are free; None: all
-    absolute_sigma: bool
-    precision: str | None
+from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
 
 
 @partial(jax.jit, static_argnames="setup")
 def fit_rows(
     setup: Setup,
     solver: Any,
-    bounds: Any,
     rows: list[Array],
     shared: list[Array],
     max_steps: Array,
@@ -47,154 +34,113 @@ def fit_rows(
 
     Without rows, where everything is shared, there is one data set and no leading axis.
     """
-    fitting = _Fitting(setup, rows, shared)
-    limits = flat_bounds(bounds, fitting.example[1], fitting.dtype)
-    # A guess is a search and goes in chunks; a given start is only laid out.
-    given = bool(rows) and not setup.fill
-    starts = (
-        jax.vmap(fitting.start)(rows) if given else in_chunks(fitting.start, rows, fitting.lanes)
-    )
-    data = (rows, starts)
-
-    def run(starts: Array, dtype: Any) -> tuple[Callable, Any, Outcome]:
-        # What the model closes over becomes an argument: the implicit rule differentiates those.
-        model, constants = jax.closure_convert(setup.model, *_cast(fitting.example, dtype))
-        common = (shared, constants, limits)
-        outcome = solve(
-            solver,
-            partial(fitting.problem, model, dtype),
-            fitting.free_part(starts).astype(dtype),
-            data,
-            common,
-            max_steps=max_steps,
-            lanes=fitting.lanes,
-            count=count,
-        )
-        return model, common, outcome
-
+    family = Family(setup, rows, shared)
+    batch = family.rows(rows)
+    find = partial(_solutions, solver=solver, max_steps=max_steps, count=count)
     if setup.precision == "mixed":
-        _, _, rough = run(starts, jnp.dtype("float32"))
-        starts = fitting.restart(starts, rough)
-    model, common, outcome = run(starts, fitting.dtype)
+        rough = View(family, jnp.dtype("float32"))
+        batch = batch._replace(start=_restart(family, batch.start, find(rough, batch)))
+    view = View(family, family.dtype)
+    if setup.estimate_scale:
+        batch = with_scales(view, batch, find)
+    outcome = find(view, batch)
 
-    def finish(item: Any) -> Fit:
-        row, outcome = item
-        return fitting.report(model, row, common, outcome)
+    def finish(item: tuple[Row, Outcome]) -> Fit:
+        return report(view, *item)
 
-    fits = in_chunks(finish, (data, outcome), fitting.lanes)
+    fits = in_chunks(finish, (batch, outcome), family.lanes)
     return fits if rows else _tree.take(fits, 0)
 
 
-class _Fitting:
-    """How one data set becomes a problem, and a solution a `Fit`."""
+def _solutions(view: View, batch: Row, solver: Any, max_steps: Array, count: Array) -> Outcome:
+    """The free parameters at the solution, (N, n)."""
+    family = view.family
+    free = family.setup.roles.free_part(batch.start).astype(view.dtype)
+    if solver is None and _is_linear(view):
+        return in_chunks(partial(_closed, view), batch, family.lanes)
+    projection = Projection(_linear(view) if family.setup.separable else (), family.num_free)
 
-    def __init__(self, setup: Setup, rows: list[Array], shared: list[Array]):
-        self.setup, self.shared = setup, shared
-        x, y, _, sigma, mask = data = setup.layout.join([leaf[0] for leaf in rows], shared)
-        self.has_sigma = sigma is not None
-        shapes = jax.eval_shape(self._whole_start, *data)
-        self.dtype = _dtype(setup.precision, x, y, shapes)
-        example = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        flat, self.unravel = _tree.ravel(example)
-        self.example = (x, self.unravel(flat.astype(self.dtype)))
-        check_like("sigma", sigma, y, matrix=True)
-        check_like("mask", mask, y, matrix=False)
-        check_shape(setup.model, x, y, self.example[1])
-        self.indices = np.arange(flat.size) if setup.free is None else np.array(setup.free)
-        if self.indices.max() >= flat.size:
-            raise ValueError(f"fixed has more entries than the {flat.size} parameters")
-        self.size = flat.size
-        # A lane holds its data, residual and Jacobian, and the state of a Gauss–Newton method.
-        numbers = y.size * (self.size + 1) + self.size * (self.size + 12)
-        bytes_each = numbers * self.dtype.itemsize + sum(leaf.nbytes // len(leaf) for leaf in rows)
-        self.lanes = lanes_for(bytes_each, len(rows[0]) if rows else None)
+    def problem(row: Row, common: Any) -> LeastSquaresProblem:
+        whole = view.problem(row, common)
+        return projection.reduced(whole) if family.setup.separable else whole
 
-    def start(self, row: list[Array]) -> Array:
-        """Flat start of one data set, (n,), the fixed parameters included."""
-        data = self.setup.layout.join(row, self.shared)
-        return _tree.ravel(self._whole_start(*data))[0].astype(self.dtype)
+    outcome = solve(
+        LevenbergMarquardt() if solver is None else solver,
+        problem,
+        free[:, projection.others],
+        batch,
+        view.common,
+        max_steps=max_steps,
+        lanes=family.lanes,
+        count=count,
+    )
+    if not family.setup.separable:
+        return outcome
 
-    def _whole_start(self, x: Any, y: Array, start: Any, sigma: Any, mask: Any) -> Any:
-        if not self.setup.fill:
-            return start
-        if sigma is not None and sigma.shape == y.shape:
-            informative = ~jnp.isposinf(sigma)
-            mask = informative if mask is None else mask & informative
-        guess = self.setup.model.guess(x, y, mask)
-        return guess if start is None else jnp.where(jnp.isnan(start), guess, start)
+    def complete(item: tuple[Row, Array]) -> Array:
+        return projection.whole(view.problem(item[0], view.common), item[1])
 
-    def free_part(self, flat: Array) -> Array:
-        """The free entries along the last axis."""
-        return flat if self.setup.free is None else flat[..., self.indices]
-
-    def whole(self, free: Array, start: Array) -> Array:
-        """Flat params (n,) from the free ones and the start of the fixed."""
-        return free if self.setup.free is None else start.at[self.indices].set(free)
-
-    def restart(self, starts: Array, outcome: Outcome) -> Array:
-        """Starts of the float64 fits: where float32 ended, unless it never got going."""
-        lost = (outcome.status == Status.NONFINITE) | ~jnp.isfinite(outcome.params).all(axis=1)
-        free = jnp.where(lost[:, None], self.free_part(starts), outcome.params)
-        return jax.vmap(self.whole)(free.astype(self.dtype), starts)
-
-    def problem(self, model: Callable, dtype: Any, data: Any, common: Any) -> LeastSquaresProblem:
-        """The least-squares problem of one data set, in the given precision."""
-        _, constants, limits = common
-        points, start = self._points(data, common, dtype)
-
-        def residual(free: Array) -> Array:
-            params = self.unravel(self.whole(free, start))
-            return points.residual(model(points.x, params, *constants).astype(dtype))
-
-        if limits is None:
-            return LeastSquaresProblem(residual)
-        lower, upper = (self.free_part(side).astype(dtype) for side in limits)
-        return LeastSquaresProblem(residual, (lower, upper))
-
-    def _points(self, data: Any, common: Any, dtype: Any) -> tuple[Points, Array]:
-        row, start = data
-        x, y, _, sigma, mask = self.setup.layout.join(row, common[0])
-        x, y, sigma, start = _cast((x, y.astype(dtype), sigma, start), dtype)
-        return points_of(x, y, sigma, mask, len(self.indices)), start
-
-    def report(self, model: Callable, data: Any, common: Any, outcome: Outcome) -> Fit:
-        """Parameters, uncertainties and goodness of fit of one data set."""
-        points, start = self._points(data, common, self.dtype)
-        problem = self.problem(model, self.dtype, data, common)
-        found = uncertainty(problem, outcome.params)
-        judged = worth(
-            points,
-            found,
-            outcome.status,
-            absolute_sigma=self.setup.absolute_sigma,
-            has_sigma=self.has_sigma,
-        )
-        covariance = judged.covariance
-        if self.setup.free is not None:
-            whole = jnp.zeros((self.size, self.size), self.dtype)
-            covariance = whole.at[np.ix_(self.indices, self.indices)].set(covariance)
-        return Fit(
-            params=self.unravel(self.whole(outcome.params, start)),
-            covariance=covariance,
-            stderr=self.unravel(root_of_variance(jnp.diagonal(covariance))),
-            chi2=found.chi2,
-            reduced_chi2=judged.reduced_chi2,
-            p_value=judged.p_value,
-            dof=judged.dof,
-            status=judged.status,
-            num_steps=outcome.num_steps,
-        )
+    return outcome._replace(params=in_chunks(complete, (batch, outcome.params), family.lanes))
 
 
-def _dtype(precision: str | None, x: Any, y: Array, start: Any) -> Any:
-    if precision is not None:
-        return jnp.dtype("float32" if precision == "float32" else "float64")
-    dtype = jnp.result_type(*jax.tree.leaves((x, y, start)))
-    return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+def _is_linear(view: View) -> bool:
+    """Whether the fit is a linear least squares problem."""
+    given = view.family.first
+    plain = given.loss is None and given.bounds is None and given.sigma_x is None
+    return plain and is_affine(*view.example())
 
 
-def _cast(tree: Any, dtype: Any) -> Any:
-    def cast(leaf: Array) -> Array:
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+def _linear(view: View) -> tuple[int, ...]:
+    """The free parameters that are to be projected out; ValueError if there are all or none."""
+    example = view.family.example[0]
+    found = linear_indices(view.of_free, example, view.family.num_free)
+    if not 0 < len(found) < view.family.num_free:
+        raise ValueError("separable needs a model that is linear in some, but not all, parameters")
+    return found
 
-    return jax.tree.map(cast, tree)
+
+def _closed(view: View, row: Row) -> Outcome:
+    """The solution of a linear problem."""
+    problem = view.problem(row, view.common)
+    free = solve_linear(problem, jnp.zeros(view.family.num_free, view.dtype))
+    finite = jnp.isfinite(free).all()
+    return Outcome(
+        params=free,
+        value=problem.objective(free),
+        optimality=jnp.max(jnp.abs(problem.optimality(free))),
+        status=jnp.where(finite, Status.CONVERGED, Status.NONFINITE).astype(jnp.int32),
+        num_steps=jnp.ones((), jnp.int32),
+    )
+
+
+def _restart(family: Family, starts: Array, outcome: Outcome) -> Array:
+    """Starts of the float64 fits: where float32 ended, unless it never got going."""
+    roles = family.setup.roles
+    lost = (outcome.status == Status.NONFINITE) | ~jnp.isfinite(outcome.params).all(axis=1)
+    free = jnp.where(lost[:, None], roles.free_part(starts), outcome.params)
+    return jax.vmap(roles.whole)(free.astype(family.dtype), starts)
+
+
+def report(view: View, row: Row, outcome: Outcome) -> Fit:
+    """Parameters, uncertainties and goodness of fit of one data set."""
+    family = view.family
+    dataset = view.dataset(row, view.common)
+    free = outcome.params
+    judged = worth(
+        dataset.points,
+        dataset.loss,
+        view.problem_of(dataset, view.common),
+        free,
+        outcome.status,
+        family.knowledge,
+        0 if dataset.prior is None else jnp.sum(jnp.isfinite(dataset.prior[1])),
+    )
+    roles, start = family.setup.roles, dataset.start
+    covariance = roles.spread(judged.covariance, free, start)
+    return Fit(
+        params=family.unravel(roles.whole(free, start)),
+        stderr=family.unravel(root_of_variance(jnp.diagonal(covariance))),
+        num_steps=outcome.num_steps,
+        about=family.about,
+        **judged._replace(covariance=covariance)._asdict(),
+    )

@@ -5,18 +5,24 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from mvopt._types import Array, Fit, Status
-from mvopt.families.linearization import LeastSquaresProblem, residual_and_jacobian
+from mvopt._types import Array, Status
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.axes import Layout, split_given
 from mvopt.iteration.blocks import in_blocks, lanes_for
 from mvopt.iteration.lanes import in_chunks
+from mvopt.linalg.doubled import Doubled, total, two_product, two_sum
 from mvopt.linalg.products import dot
-from mvopt.linalg.qr import back_in_place, leading_part, pivoted_qr
-from mvopt.linalg.triangular import solve_upper
+from mvopt.linalg.qr import back_in_place, in_order, leading_part, pivoted_qr
+from mvopt.linalg.triangular import solve_lower, solve_upper
 from mvopt.regression.data import check_like, points_of
-from mvopt.regression.uncertainty import uncertainty
-from mvopt.regression.worth import root_of_variance, worth
+from mvopt.regression.fit import About, Fit
+from mvopt.regression.worth import Knowledge, root_of_variance, worth
+
+# On 20,000 sets of 25 points and 3 columns two rounds make a fit take half as long again. They
+# reach the last digit on NIST's sets in float64; one falls short on the worst, a third adds none.
+_ROUNDS = 2
 
 
 def linear_fit(
@@ -35,9 +41,10 @@ def linear_fit(
     in_axes: as in `jax.vmap`, over `(design, y, sigma, mask)`; None is one data set.
 
     By orthogonal elimination with column pivoting (Björck 1967) of columns scaled to one length;
-    the normal equations would lose twice the digits. A parameter that the data do not determine is
-    zero, with an infinite standard error, and the status SINGULAR. Raises ValueError for shapes
-    that do not fit.
+    the normal equations would lose twice the digits. What it loses to an ill-conditioned design,
+    refinement with residuals in doubled precision brings back. A parameter that the data do not
+    determine is zero, with an infinite standard error, and the status SINGULAR. Raises ValueError
+    for shapes that do not fit.
     """
     data = tuple(None if each is None else jnp.asarray(each) for each in (design, y, sigma, mask))
     names = ("design", "y", "sigma", "mask")
@@ -91,30 +98,87 @@ def _fit(
     params = solve_linear(problem, jnp.zeros(design.shape[1], dtype))
     finite = jnp.isfinite(params).all()
     status = jnp.where(finite, Status.CONVERGED, Status.NONFINITE)
-    found = uncertainty(problem, params)
-    judged = worth(
-        points, found, status, absolute_sigma=absolute_sigma, has_sigma=sigma is not None
-    )
+    knowledge = Knowledge(sigma is not None, absolute_sigma)
+    judged = worth(points, None, problem, params, status, knowledge)
     return Fit(
         params=params,
-        covariance=judged.covariance,
         stderr=root_of_variance(jnp.diagonal(judged.covariance)),
-        chi2=found.chi2,
-        reduced_chi2=judged.reduced_chi2,
-        p_value=judged.p_value,
-        dof=judged.dof,
-        status=judged.status,
         num_steps=jnp.ones((), jnp.int32),
+        about=About("linear combination", known_scale=absolute_sigma),
+        **judged._asdict(),
     )
 
 
 def solve_linear(problem: LeastSquaresProblem, start: Array) -> Array:
     """The minimum, (n,), of a problem whose residual is linear."""
-    residual, rows = residual_and_jacobian(problem, start)
+    _, residual, rows = problem.evaluate(start)
     lengths = jnp.sqrt(jnp.sum(rows * rows, axis=1))
     lengths = jnp.where(lengths > 0, lengths, 1.0)
     scaled = rows / lengths[:, None]
     reduced = pivoted_qr(scaled.T, -residual)
     within, upper = leading_part(reduced.triangle, len(residual))
-    step = solve_upper(upper, jnp.where(within, reduced.rotated, 0.0))
-    return start + back_in_place(step, reduced.order) / lengths
+    factor = _Factor(upper, within, reduced.order, lengths)
+    image = jnp.where(within, reduced.rotated, 0.0)
+    step = factor.step(image)
+    refined = _refined(*lax.stop_gradient((rows, residual, factor, step, image)))
+    # The derivatives are those of the elimination.
+    return start + (step + lax.stop_gradient(refined - step))
+
+
+class _Factor(NamedTuple):
+    """R of J (m, n), its columns scaled and in the order of their elimination."""
+
+    upper: Array  # (n, n), the identity beyond the rank
+    within: Array  # (n,) bool
+    order: Array  # (n,)
+    lengths: Array  # (n,)
+
+    def step(self, image: Array) -> Array:
+        """R⁻¹ image, (n,)."""
+        return back_in_place(solve_upper(self.upper, image), self.order) / self.lengths
+
+    def image(self, gradient: Array) -> Array:
+        """R⁻ᵀ gradient, (n,)."""
+        ordered = in_order(gradient / self.lengths, self.order)
+        return solve_lower(self.upper.T, jnp.where(self.within, ordered, 0.0))
+
+
+def _refined(rows: Array, residual: Array, factor: _Factor, step: Array, image: Array) -> Array:
+    """The minimum of ‖r₀ + J δ‖², (n,), from a δ near it; `image` is the Qᵀr of the way there.
+
+    Iterative refinement of the system r = r₀ + J δ, Jᵀr = 0, its residuals in doubled precision
+    (Björck 1967; Demmel, Hida, Riedy and Li 2009). With r formed from δ in doubled precision the
+    first equation holds, and of the correction the seminormal equations RᵀR Δ = −Jᵀr are left
+    (Björck 1987). Each round divides the error by about 1 / (eps · condition number).
+    """
+
+    def improve(_: Any, state: tuple[Doubled, Array]) -> tuple[Doubled, Array]:
+        estimate, size = state
+        image = factor.image(_gradient(rows, residual, estimate))
+        now = jnp.sum(image * image)
+        # What no longer shrinks is rounding, and what is not finite an overflow.
+        change = jnp.where(now < size, factor.step(image), 0.0)
+        return estimate.plus(-change), jnp.minimum(now, size)
+
+    start = Doubled(step, jnp.zeros_like(step))
+    estimate, _ = lax.fori_loop(0, _ROUNDS, improve, (start, jnp.sum(image * image)))
+    return estimate.rounded()
+
+
+def _gradient(rows: Array, residual: Array, step: Doubled) -> Array:
+    """Jᵀ(r₀ + J δ), (n,), as if in doubled precision throughout."""
+
+    def add(misfit: Doubled, column: tuple[Array, Array, Array]) -> tuple[Doubled, None]:
+        row, high, low = column
+        product = two_product(row, high)
+        sum_, error = two_sum(misfit.high, product.high)
+        return Doubled(sum_, misfit.low + (error + product.low + row * low)), None
+
+    misfit = Doubled(residual, jnp.zeros_like(residual))
+    misfit, _ = lax.scan(add, misfit, (rows, *step))
+
+    def along(row: Array) -> Array:
+        high, low = two_product(row, misfit.high)
+        return total(Doubled(high, low + row * misfit.low)).rounded()
+
+    return lax.map(along, rows)

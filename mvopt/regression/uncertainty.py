@@ -1,8 +1,4 @@
-"""What a fit is worth: covariance of the parameters, standard errors, goodness of fit.
-
-Around the solution the cost is ½‖r + J δ‖², and the covariance of the parameters (JᵀJ)⁻¹, times the
-reduced χ² where the scale of the errors is not known (Bates and Watts 1988, section 1.2.3).
-"""
+"""The inverse curvature of a problem at its solution, with what the data do not determine."""
 
 from typing import NamedTuple
 
@@ -11,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
-from mvopt.families.linearization import LeastSquaresProblem, residual_and_jacobian
+from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.products import HIGHEST, dot
 from mvopt.linalg.qr import back_in_place, leading_part, pivoted_qr
@@ -22,13 +18,14 @@ class Uncertainty(NamedTuple):
     """Of one fit with n free parameters; infinite where the data do not determine a parameter."""
 
     inverse: Array  # (n, n), (JᵀJ)⁻¹
-    chi2: Array  # ()
+    chi2: Array  # (), ‖r‖²
+    residual: Array  # (m,)
     rank_deficient: Array  # () bool
 
 
 def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     """(JᵀJ)⁻¹ and χ² at the solution; rows of parameters that rest on a bound are infinite."""
-    residual, rows = residual_and_jacobian(problem, params)
+    _, residual, rows = problem.evaluate(params)
     free = problem.free(params, dot(rows, residual))
     gram = jnp.einsum("im,jm->ij", rows, rows, precision=HIGHEST)
     diagonal = diagonal_of(gram)
@@ -50,6 +47,7 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
     return Uncertainty(
         inverse=jnp.where(infinite, jnp.inf, inverse),
         chi2=jnp.sum(residual * residual),
+        residual=residual,
         rank_deficient=(undetermined & free).any(),
     )
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mvopt._errors import InputError
 from mvopt.batch.choice import choose
 from mvopt.batch.config import Config
-from mvopt.batch.errors import InputError
 
 X = jnp.array([1.0, 2.0, 3.0])
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mvopt._errors import InputError
 from mvopt.batch.config import load
-from mvopt.batch.errors import InputError
 from mvopt.least_squares import DEFAULT_MAX_STEPS
 
 BASE = '[data]\npath = "a.csv"\nx = "x"\ny = "y"\n[model]\nname = "linear"\n'

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvopt.batch.errors import InputError
-from mvopt.batch.expression import FUNCTIONS, parse
+from mvopt._errors import InputError
+from mvopt.regression.expression import FUNCTIONS, parse
 
 X = jnp.linspace(0.1, 0.9, 5)
 

@@ -8,9 +8,10 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as parquet
 import pytest
 
-from mvopt._types import Fit, Status
+from mvopt._errors import InputError
+from mvopt._types import Status
 from mvopt.batch import results
-from mvopt.batch.errors import InputError
+from mvopt.regression.fit import Fit
 
 
 def rows(ids=(1, 2)):
@@ -25,6 +26,10 @@ def rows(ids=(1, 2)):
         dof=np.full(count, 3),
         status=np.array([1, 5] * count)[:count],
         num_steps=np.full(count, 4),
+        log_likelihood=np.zeros(count),
+        num_points=np.full(count, 5),
+        num_estimated=np.full(count, 3),
+        r_squared=np.ones(count),
     )
     return results.table(pa.table({"id": list(ids)}), ("a", "b"), fit, np.full(count, 5))
 

@@ -6,9 +6,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as parquet
 import pytest
 
+from mvopt._errors import InputError
 from mvopt.batch import sources
 from mvopt.batch.config import DataTable
-from mvopt.batch.errors import InputError
 
 LONG = "run,conc,y,s\nb,1,10,1\na,1,20,1\nb,2,11,2\na,2,21,2\na,4,22,3\n"
 ROWS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])

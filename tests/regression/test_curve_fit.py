@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 import scipy.stats
 
-from mvopt import Fit, LevenbergMarquardt, Status, curve_fit, models
+from mvopt import LevenbergMarquardt, Status, curve_fit, models
 
 M = 16
 X = np.linspace(0, 3, M)
@@ -27,6 +27,10 @@ def decay_of_tree(x, p):
 
 def by_numpy(x, height, rate, floor):
     return height * np.exp(-rate * x) + floor
+
+
+def arrays_of(fit):
+    return {name: value for name, value in vars(fit).items() if name != "about"}
 
 
 def data(size, seed=0):
@@ -62,8 +66,8 @@ def test_equals_scipy(kind, absolute):
 def test_one_data_set_is_a_batch_of_one():
     y = data(1)
     batch, one = curve_fit(decay, X, y, START, in_axes=(None, 0)), curve_fit(decay, X, y[0], START)
-    for name, single, several in zip(Fit._fields, one, batch, strict=True):
-        np.testing.assert_allclose(single, several[0], rtol=1e-9, err_msg=name)
+    for name, several in arrays_of(batch).items():
+        np.testing.assert_allclose(arrays_of(one)[name], several[0], rtol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("kind", list(SIGMAS))
@@ -77,9 +81,9 @@ def test_a_mask_is_as_good_as_dropping_the_points(kind):
     expected = curve_fit(decay, X[mask], y[mask], START, kept)
     assert fit.status == Status.CONVERGED
     assert fit.dof == 10
-    for name, found, other in zip(Fit._fields, fit, expected, strict=True):
+    for name, other in arrays_of(expected).items():
         if name != "num_steps":
-            np.testing.assert_allclose(found, other, rtol=1e-7, err_msg=name)
+            np.testing.assert_allclose(arrays_of(fit)[name], other, rtol=1e-7, err_msg=name)
 
 
 def test_fixed_params_stay_and_have_no_error():
@@ -187,7 +191,8 @@ def fit_of_ruined(ruined):
 
 
 def assert_rows_identical(found, expected, rows, other_rows, rounding):
-    for name, one, other in zip(Fit._fields, found, expected, strict=True):
+    for name, other in arrays_of(expected).items():
+        one = arrays_of(found)[name]
         np.testing.assert_allclose(
             one[rows], other[other_rows], rtol=rounding, atol=rounding, err_msg=name
         )
@@ -247,8 +252,10 @@ def test_precisions():
 def test_float32_data_stay_float32():
     parts = [np.asarray(part, np.float32) for part in (X, data(1)[0], START, SIGMA)]
     fit = curve_fit(decay, *parts)
-    floats = [leaf.dtype for leaf in fit if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    assert floats == [jnp.float32] * 6
+    floats = [
+        leaf.dtype for leaf in jax.tree.leaves(fit) if jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
+    assert floats == [jnp.float32] * 8
     assert fit.status == Status.CONVERGED
 
 
@@ -281,7 +288,7 @@ NAMED = models.exponential_decay
     ("model", "p0", "options", "message"),
     [
         (decay, None, {}, "no guess of its own: give p0"),
-        (decay, START, {"loss": "hubber"}, 'not known: use "linear"'),
+        (decay, START, {"loss": "hubber"}, "not known: use one of linear"),
         (decay, START, {"precision": "double"}, "use one of float32, float64, mixed"),
         (decay, START, {"fixed": ("rate",)}, "the model has none: give Booleans like p0"),
         (decay, START, {"fixed": [True] * 3}, "every parameter is fixed: leave one free"),

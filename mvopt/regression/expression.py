@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt._errors import InputError, quoted, suggestion
 from mvopt._types import Array
-from mvopt.batch.errors import InputError, quoted, suggestion
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 150
@@ -68,7 +68,11 @@ class Expression:
         rows = [x] if len(self.variables) == 1 else list(x)
         values = dict(zip(self.variables, rows, strict=True))
         values.update((name, params[i]) for i, name in enumerate(self.names))
-        return jnp.broadcast_to(_evaluate(self.tree, values, jnp), jnp.shape(rows[0]))
+        return jnp.broadcast_to(self.of(values), jnp.shape(rows[0]))
+
+    def of(self, values: Mapping[str, Any]) -> Any:
+        """Return the formula's value where its names have these values."""
+        return _evaluate(self.tree, values, jnp)
 
     def over_columns(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the formula's value in every row of the columns (arrays of one length)."""

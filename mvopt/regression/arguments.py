@@ -1,0 +1,132 @@
+"""The arguments of a regression, checked and brought into one form."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mvopt import _tree
+from mvopt._entry import axes_of_bounds
+from mvopt.losses import Binomial, Loss, Robust
+from mvopt.regression.dataset import Given
+from mvopt.regression.parameters import check_names
+
+NAMES = ("x", "y", "p0", "sigma", "mask", "bounds", "prior", "loss", "sigma_x")
+PRECISIONS = ("float32", "float64", "mixed")
+
+
+def check_precision(precision: str | None) -> None:
+    """ValueError for a precision that does not exist, or that JAX does not allow now."""
+    if precision not in (None, *PRECISIONS):
+        raise ValueError(
+            f"precision={precision!r} is not known: use one of {', '.join(PRECISIONS)}"
+        )
+    # What float64 becomes tells whether JAX allows it.
+    if precision in ("float64", "mixed") and jnp.result_type(float) != jnp.float64:
+        raise ValueError(
+            f'precision="{precision}" needs float64: call '
+            'jax.config.update("jax_enable_x64", True) at the start of the program'
+        )
+
+
+def start_of(model: Callable, p0: Any) -> tuple[Any, bool]:
+    """The start as the user gave it, and whether the model's guess has to fill gaps in it."""
+    names = getattr(model, "names", None)
+    if p0 is None:
+        if not hasattr(model, "guess"):
+            raise ValueError("this model has no guess of its own: give p0, a start for the params")
+        return None, True
+    if isinstance(p0, Mapping) and names is not None:
+        check_names("p0", p0, names)
+        shapes = {np.ndim(value) for value in p0.values()}
+        columns = [jnp.asarray(p0.get(name, jnp.nan), float) for name in names]
+        p0 = jnp.stack(jnp.broadcast_arrays(*columns), axis=-1) if shapes else None
+    p0 = _tree.inexact(p0)
+    if not hasattr(model, "guess"):
+        return p0, False
+    leaves = jax.tree.leaves(p0)
+    known = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    return p0, not known and any(bool(jnp.isnan(leaf).any()) for leaf in leaves)
+
+
+def names_of(model: Callable, start: Any) -> tuple[str, ...] | None:
+    """Names of the flat parameters: the model's, or the keys of a flat mapping."""
+    names = getattr(model, "names", None)
+    if names is not None:
+        return tuple(names)
+    if isinstance(start, Mapping) and all(
+        jax.tree.leaves(leaf) == [leaf] for leaf in start.values()
+    ):
+        return tuple(sorted(start))
+    return None
+
+
+def resolved(loss: Loss | None, sigma: Any, absolute_sigma: bool) -> tuple[Loss | None, bool]:
+    """The loss with its settings, and whether its scale is to be estimated."""
+    if loss is None:
+        return None, False
+    if isinstance(loss, Robust):
+        threshold = loss.efficient if loss.threshold is None else loss.threshold
+        scale = 1.0 if loss.scale is None else loss.scale
+        estimated = loss.scale is None and not absolute_sigma
+        return replace(loss, threshold=threshold, scale=scale), estimated
+    if sigma is not None:
+        raise ValueError("a likelihood has its own variance of y: leave sigma out")
+    return loss, False
+
+
+def prior_of(prior: Any, names: tuple[str, ...] | None, start: Any) -> tuple[Any, Any] | None:
+    """(means, standard deviations), each like the params."""
+    if prior is None:
+        return None
+    if isinstance(prior, Mapping):
+        if names is None:
+            raise ValueError("prior holds names, but the parameters have none: give a pair")
+        check_names("prior", prior, names)
+        pairs = {name: prior.get(name, (0.0, jnp.inf)) for name in names}
+        sides: Any = [{name: jnp.asarray(pairs[name][k], float) for name in names} for k in (0, 1)]
+        if not isinstance(start, Mapping):
+            sides = (jnp.stack(jnp.broadcast_arrays(*side.values()), axis=-1) for side in sides)
+        prior = tuple(sides)
+    if len(prior) != 2:
+        raise ValueError("prior must be a pair (means, standard deviations), or name → pair")
+    mean, deviation = (_tree.inexact(side) for side in prior)
+    for leaf in jax.tree.leaves(deviation):
+        if not isinstance(leaf, jax.core.Tracer) and not np.all(np.asarray(leaf) > 0):
+            raise ValueError("a standard deviation of a prior is not positive: fix the parameter")
+    return mean, deviation
+
+
+def axes_over(given: Given, in_axes: Any) -> Any:
+    """`in_axes` over all of a `Given`: what came with one axis more than usual is mapped too."""
+    if in_axes is None:
+        return None
+    first = 5  # x, y, p0, sigma, mask
+    if not isinstance(in_axes, tuple | list):
+        in_axes = (in_axes,) * first
+    if len(in_axes) > first:
+        raise ValueError(
+            f"in_axes has {len(in_axes)} entries, but it is over (x, y, p0, sigma, mask)"
+        )
+    axes = [*in_axes, *[None] * (first - len(in_axes))]
+    params = jnp.zeros(1) if given.start is None else given.start
+    start_axis = None if given.start is None else axes[2]
+    limits = (axes_of_bounds(side, params, start_axis) for side in (given.bounds, given.prior))
+    y_ndim = np.ndim(given.y) - (axes[1] is not None)
+    usual = y_ndim if isinstance(given.loss, Binomial) else 0
+    loss = jax.tree.map(lambda leaf: 0 if np.ndim(leaf) > usual else None, given.loss)
+    x_ndim = np.ndim(given.x) - (axes[0] is not None) if given.sigma_x is not None else 0
+    return (*axes, *limits, loss, 0 if np.ndim(given.sigma_x) > x_ndim else None)
+
+
+def check_sigma_x(given: Given) -> None:
+    """ValueError where errors in x do not go with the rest."""
+    if given.sigma_x is None:
+        return
+    if np.ndim(given.x) == 0:
+        raise ValueError("sigma_x is for an x that is one array, (m,) or (k, m)")
+    if not (given.loss is None or isinstance(given.loss, Robust)):
+        raise ValueError("sigma_x is for normal errors of y, not for counts: leave it out")

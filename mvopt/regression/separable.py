@@ -1,0 +1,97 @@
+"""Models that are linear in some or all of their parameters: found, and used.
+
+Whether a model is linear in its parameters shows in its derivative, which then does not depend on
+them; the jaxpr of the derivative says so without a number being computed.
+
+Where some parameters are linear, the best ones for given others are a linear least squares problem,
+and what is left is a smaller problem in the others alone (variable projection; Golub and Pereyra
+1973).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.interpreters import partial_eval
+
+from mvopt._types import Array
+from mvopt.families.linearization import LeastSquaresProblem
+from mvopt.regression.linear import solve_linear
+
+
+def is_affine(function: Callable[[Array], Any], params: Array) -> bool:
+    """Whether the function is sure to be linear in the params, up to a constant.
+
+    True is a proof; False says nothing: sin(x)² + cos(x)² counts as nonlinear.
+    """
+
+    def derivative(params: Array, tangent: Array) -> Any:
+        return jax.jvp(function, (params,), (tangent,))[1]
+
+    jaxpr = jax.make_jaxpr(derivative)(params, params).jaxpr
+    _, used = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    return not used[0]
+
+
+def linear_indices(model: Callable[[Any, Array], Array], x: Any, size: int) -> tuple[int, ...]:
+    """Indices of params in which, taken together, `model(x, params)` is linear.
+
+    As many as come first. A jaxpr does not tell the entries of an array apart, so the derivatives
+    are compared at random numbers of order one, for x of the shapes given as well: where a model is
+    linear they do not change with its linear parameters.
+    """
+    rng = np.random.default_rng(0)
+
+    def draw(leaf: Any) -> Any:
+        return rng.uniform(0.5, 2.0, leaf.shape).astype(leaf.dtype)
+
+    with jax.ensure_compile_time_eval():
+        somewhere = jax.tree.map(draw, x)
+        derivative = jax.jacfwd(lambda params: model(somewhere, params).reshape(-1))
+        at = lambda params, columns: np.asarray(derivative(jnp.asarray(params)))[:, columns]
+        base = rng.uniform(0.5, 2.0, size)
+        found: list[int] = []
+        for index in range(size):
+            changed = base.copy()
+            changed[[*found, index]] = rng.uniform(0.5, 2.0, len(found) + 1)
+            columns = np.array([*found, index])
+            one, other = (
+                np.asarray(derivative(jnp.asarray(p)))[:, columns] for p in (base, changed)
+            )
+            tolerance = 100 * jnp.finfo(one.dtype).eps * np.abs(one).max()
+            if np.isfinite(one).all() and np.all(np.abs(one - other) <= tolerance):
+                found.append(index)
+    return tuple(found)
+
+
+class Projection:
+    """A least-squares problem with its linear parameters at their best."""
+
+    def __init__(self, linear: tuple[int, ...], size: int):
+        self.linear = np.array(linear, int)
+        self.others = np.setdiff1d(np.arange(size), self.linear)
+        self.size = size
+
+    def whole(self, problem: LeastSquaresProblem, others: Array) -> Array:
+        """All params (n,) from the nonlinear ones: the linear ones at their best."""
+        blank = jnp.zeros(self.size, others.dtype).at[self.others].set(others)
+
+        def residual(linear: Array) -> Array:
+            return problem.residual(blank.at[self.linear].set(linear))
+
+        def penalty(linear: Array) -> Array:
+            return problem.penalty(blank.at[self.linear].set(linear))
+
+        inner = LeastSquaresProblem(residual, penalty=problem.penalty and penalty)
+        zeros = jnp.zeros(self.linear.size, others.dtype)
+        return blank.at[self.linear].set(solve_linear(inner, zeros))
+
+    def reduced(self, problem: LeastSquaresProblem) -> LeastSquaresProblem:
+        """The problem in the nonlinear parameters."""
+        return LeastSquaresProblem(
+            residual=lambda others: problem.residual(self.whole(problem, others)),
+            penalty=problem.penalty
+            and (lambda others: problem.penalty(self.whole(problem, others))),
+        )

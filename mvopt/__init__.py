@@ -30,6 +30,7 @@ from mvopt.least_squares import least_squares
 from mvopt.minimize import minimize
 from mvopt.quadratic_program import quadratic_program
 from mvopt.regression import models, report
+from mvopt.regression.comparison import compare
 from mvopt.regression.curve_fit import curve_fit
 from mvopt.regression.fit import Fit
 from mvopt.regression.linear import linear_fit
@@ -95,6 +96,7 @@ __all__ = [
     "between",
     "check_derivatives",
     "check_kkt",
+    "compare",
     "curve_fit",
     "gradient",
     "hessian",

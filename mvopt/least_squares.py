@@ -43,7 +43,8 @@ def least_squares(
     that do not fit; never because a problem has no solution.
     """
     solver = LevenbergMarquardt() if solver is None else solver
-    entry = partial(Entry, residual, _ProblemWith(_robust(loss)), False)
+    problem: Any = _ProblemWith(_robust(loss))
+    entry = partial(Entry, residual, problem, False)
     return solve_all(entry, solver, x0, args, bounds, in_axes, max_steps)[0]
 
 

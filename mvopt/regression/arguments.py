@@ -118,8 +118,10 @@ def axes_over(given: Given, in_axes: Any) -> Any:
     y_ndim = np.ndim(given.y) - (axes[1] is not None)
     usual = y_ndim if isinstance(given.loss, Binomial) else 0
     loss = jax.tree.map(lambda leaf: 0 if np.ndim(leaf) > usual else None, given.loss)
-    x_ndim = np.ndim(given.x) - (axes[0] is not None) if given.sigma_x is not None else 0
-    return (*axes, *limits, loss, 0 if np.ndim(given.sigma_x) > x_ndim else None)
+    sigma_x = None
+    if given.sigma_x is not None and np.ndim(given.sigma_x) > np.ndim(given.x) - (axes[0] == 0):
+        sigma_x = 0
+    return (*axes, *limits, loss, sigma_x)
 
 
 def check_sigma_x(given: Given) -> None:

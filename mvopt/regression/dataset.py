@@ -194,6 +194,7 @@ class View:
             return argument(loss, points, values)
 
         def distances(free: Array, exact: bool) -> Array:
+            assert sigma_x is not None
             shape = points.x.shape
 
             def values(x: Array) -> Array:

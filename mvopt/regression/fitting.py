@@ -12,6 +12,7 @@ from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.drive import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
+from mvopt.regression.batch import Batch
 from mvopt.regression.dataset import Family, Row, Setup, View
 from mvopt.regression.fit import Fit
 from mvopt.regression.linear import solve_linear
@@ -19,6 +20,15 @@ from mvopt.regression.scale import with_scales
 from mvopt.regression.separable import Projection, is_affine, linear_indices
 from mvopt.regression.worth import root_of_variance, worth
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
+
+
+def fit_batch(batch: Batch, solver: Any, max_steps: int) -> Fit:
+    """The fit of each data set."""
+
+    def run(rows: tuple[list[Array], tuple], count: int) -> Fit:
+        return fit_rows(batch.setup, solver, rows[0], batch.shared, max_steps, count)
+
+    return batch.run(run)
 
 
 @partial(jax.jit, static_argnames="setup")

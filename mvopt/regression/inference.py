@@ -1,4 +1,4 @@
-"""Questions that are asked after a fit: bands, sandwich covariance, residuals, runs, profiles."""
+"""Questions that are asked after a fit: residuals, runs, bands, sandwich covariance."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,14 +10,12 @@ import jax.numpy as jnp
 from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.linearization import LeastSquaresProblem
-from mvopt.iteration.drive import drive
 from mvopt.iteration.lanes import in_chunks
-from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.products import HIGHEST, dot
-from mvopt.linalg.triangular import solve_lower, solve_upper
+from mvopt.regression.batch import Batch
 from mvopt.regression.data import Points
 from mvopt.regression.dataset import DataSet, Family, Row, Setup, View
-from mvopt.regression.profile import ProfileEnd, ProfileProblem
+from mvopt.regression.fit import Fit
 from mvopt.regression.scale import spread
 from mvopt.regression.uncertainty import uncertainty
 
@@ -36,26 +34,24 @@ class Answered(NamedTuple):
         return self.view.model(x, family.unravel(flat), *self.view.common[1])
 
 
-class Intervals(NamedTuple):
-    """Profile-likelihood intervals.
-
-    lower, upper: like the params; the value itself for a fixed parameter, and for a tied one.
-    status: (…, free parameters, 2), how the search for each end went. lower_minimum: (…,) bool: a
-    lower χ² than that of the fit was met on the way, so that the fit is not the best one.
-    """
-
-    lower: Any
-    upper: Any
-    status: Array
-    lower_minimum: Array
-
-
 class Band(NamedTuple):
     """A curve and its band, each (…, k)."""
 
     values: Array
     lower: Array
     upper: Array
+
+
+def ask(batch: Batch, question: Any, fit: Fit, own: tuple = (), common: tuple = ()) -> Any:
+    """The answer for each data set; leaves of `own` are like those of the fit."""
+
+    def run(rows: Any, count: int) -> Any:
+        del count
+        return answer(batch.setup, question, rows[0], batch.shared, rows[1], common)
+
+    if batch.size is None:
+        own = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], own)
+    return batch.run(run, (batch.flat(fit), *own))
 
 
 @partial(jax.jit, static_argnames=("setup", "question"))
@@ -71,22 +67,24 @@ def answer(
 
     own: (flat params of the fit (N, n), what else each data set has of its own). common: for all.
     """
-    family, view = _viewed(setup, rows, shared)
+    family, view = viewed(setup, rows, shared)
 
     def one(item: Any) -> Any:
         leaves, (flat, *rest) = item
-        return question(_answered(view, leaves, flat), tuple(rest), common)
+        return question(answered_by(view, leaves, flat), tuple(rest), common)
 
     answers = in_chunks(one, (rows, own), family.lanes)
     return answers if rows else _tree.take(answers, 0)
 
 
-def _viewed(setup: Setup, rows: list[Array], shared: list[Array]) -> tuple[Family, View]:
+def viewed(setup: Setup, rows: list[Array], shared: list[Array]) -> tuple[Family, View]:
+    """The family of the rows, in its precision."""
     family = Family(setup, rows, shared)
     return family, View(family, family.dtype)
 
 
-def _answered(view: View, leaves: list[Array], flat: Array) -> Answered:
+def answered_by(view: View, leaves: list[Array], flat: Array) -> Answered:
+    """A row with the flat params of its fit."""
     setup = view.family.setup
     free = setup.roles.free_part(flat.astype(view.dtype))
     row = Row(leaves, flat)
@@ -170,82 +168,3 @@ def runs(answered: Answered, own: tuple, common: tuple) -> tuple[Array, Array]:
     mean = 2 * above * below / count + 1
     variance = (mean - 1) * (mean - 2) / (count - 1)
     return number, (number - mean) / jnp.sqrt(variance)
-
-
-@partial(jax.jit, static_argnames=("setup", "held"))
-def profile_ends(
-    setup: Setup,
-    held: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...],
-    rows: list[Array],
-    shared: list[Array],
-    flats: Array,
-    rises: Array,
-    max_steps: Array,
-    count: Array,
-) -> tuple[Array, Array, Array]:
-    """All params (N, K, n) where the profile has risen by `rises` (N,), along each of K rays.
-
-    held: for each ray the free parameters that it moves, and its direction in units of their
-    standard errors (for two: of the square root of their covariance). Also the `Status`, (N, K),
-    and the least cost on the way relative to the minimum, in units of the rise.
-    """
-    family, view = _viewed(setup, rows, shared)
-    indices, weights = (jnp.array(each) for each in zip(*held, strict=True))
-
-    def ray(leaves: list[Array], flat: Array, rise: Array) -> tuple[Array, Array, Array]:
-        answered = _answered(view, leaves, flat)
-        free = answered.free
-        inverse = uncertainty(answered.problem._replace(bounds=None), free).inverse
-        directions, tangents = jax.vmap(partial(_ray, free, inverse, rise))(indices, weights)
-        return directions, tangents, answered.problem.objective(free)
-
-    directions, tangents, minima = in_chunks(
-        lambda item: ray(*item), (rows, flats, rises), family.lanes
-    )
-    num_rays = len(held)
-    size = flats.shape[0]
-
-    def repeated(leaf: Array) -> Array:
-        return jnp.repeat(leaf, num_rays, axis=0)
-
-    each = jax.tree.map(repeated, (rows, flats, rises, minima))
-    data = (*each, directions.reshape(size * num_rays, -1), tangents.reshape(size * num_rays, -1))
-
-    def problem_of(item: Any) -> ProfileProblem:
-        leaves, flat, rise, minimum, direction, tangent = item
-        answered = _answered(view, leaves, flat)
-        return ProfileProblem(answered.problem, answered.free, direction, tangent, minimum, rise)
-
-    starts = setup.roles.free_part(each[1]).astype(view.dtype)
-    outcome, _ = drive(
-        ProfileEnd(),
-        problem_of,
-        starts,
-        data,
-        max_steps=max_steps,
-        lanes=family.lanes,
-        count=count * num_rays,
-    )
-    whole = jax.vmap(setup.roles.whole)(outcome.params, each[1])
-    shape = (size, num_rays)
-    status, lowest = outcome.status.reshape(shape), outcome.value.reshape(shape)
-    ends = (whole.reshape(*shape, -1), status, lowest)
-    return ends if rows else _tree.take(ends, 0)
-
-
-def _ray(
-    free: Array, inverse: Array, rise: Array, index: Array, weight: Array
-) -> tuple[Array, Array]:
-    """Direction and tangent, (n,), of a ray at whose t = 1 a linear model has its end."""
-    block = inverse[index][:, index]
-    known = jnp.isfinite(block).all()
-    # Without an error the size of the parameter itself has to do.
-    size = jnp.where(free[index] == 0, 1.0, 0.1 * jnp.abs(free[index]))
-    root, _ = cholesky(jnp.where(known, block, jnp.diag(size**2)))
-    step = jnp.sqrt(2 * rise) * dot(root, weight.astype(free.dtype))
-    direction = jnp.zeros_like(free).at[index].add(step)
-    columns = jnp.where(known, inverse[:, index], 0.0)
-    columns = jnp.where(jnp.isfinite(columns), columns, 0.0)
-    follow = dot(columns, solve_upper(root.T, solve_lower(root, step)))
-    held = jnp.zeros(free.shape, bool).at[index].set(True)
-    return direction, jnp.where(held | ~known, direction, follow)

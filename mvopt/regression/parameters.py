@@ -129,13 +129,14 @@ def _formulas(
     if names is None:
         raise ValueError("tied holds names, but the parameters have none: give p0 as a mapping")
     check_names("tied", tied, names)
-    formulas: dict[str, Callable] = {}
+    formulas: dict[str, Any] = {}
     needs: dict[str, set[str]] = {}
     for name, formula in tied.items():
         if isinstance(formula, str):
             expression = parse(formula)
             check_names(f"tied[{name!r}]", expression.names, names)
-            formulas[name], needs[name] = Formula(expression), set(expression.names) & set(tied)
+            formulas[name] = Formula(expression)
+            needs[name] = set(expression.names) & set(tied)
         else:
             formulas[name], needs[name] = formula, set()
     try:

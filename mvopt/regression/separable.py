@@ -57,9 +57,7 @@ def linear_indices(model: Callable[[Any, Array], Array], x: Any, size: int) -> t
             changed = base.copy()
             changed[[*found, index]] = rng.uniform(0.5, 2.0, len(found) + 1)
             columns = np.array([*found, index])
-            one, other = (
-                np.asarray(derivative(jnp.asarray(p)))[:, columns] for p in (base, changed)
-            )
+            one, other = at(base, columns), at(changed, columns)
             tolerance = 100 * jnp.finfo(one.dtype).eps * np.abs(one).max()
             if np.isfinite(one).all() and np.all(np.abs(one - other) <= tolerance):
                 found.append(index)
@@ -81,17 +79,17 @@ class Projection:
         def residual(linear: Array) -> Array:
             return problem.residual(blank.at[self.linear].set(linear))
 
-        def penalty(linear: Array) -> Array:
-            return problem.penalty(blank.at[self.linear].set(linear))
-
-        inner = LeastSquaresProblem(residual, penalty=problem.penalty and penalty)
+        given = problem.penalty
+        inner = LeastSquaresProblem(
+            residual, penalty=given and (lambda linear: given(blank.at[self.linear].set(linear)))
+        )
         zeros = jnp.zeros(self.linear.size, others.dtype)
         return blank.at[self.linear].set(solve_linear(inner, zeros))
 
     def reduced(self, problem: LeastSquaresProblem) -> LeastSquaresProblem:
         """The problem in the nonlinear parameters."""
+        given = problem.penalty
         return LeastSquaresProblem(
             residual=lambda others: problem.residual(self.whole(problem, others)),
-            penalty=problem.penalty
-            and (lambda others: problem.penalty(self.whole(problem, others))),
+            penalty=given and (lambda others: given(self.whole(problem, others))),
         )

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from mvopt._types import Array, Status
 from mvopt.families.linearization import LeastSquaresProblem
-from mvopt.losses import Loss, Robust
+from mvopt.losses import Likelihood, Loss, Robust
 from mvopt.regression.data import Points
 from mvopt.regression.uncertainty import Uncertainty, chi2_p_value, uncertainty
 
@@ -127,19 +127,32 @@ def _log_likelihood(
     if isinstance(loss, Robust):
         return jnp.full((), jnp.nan, arguments.dtype)
     if loss is not None and problem.loss is not None:
-        y = points.y
-        best = loss.log_saturated(y) - problem.loss(arguments).value
-        return jnp.sum(best if points.used is None else jnp.where(points.used, best, 0.0))
+        return log_saturated(points, loss) - jnp.sum(problem.loss(arguments).value)
     count = points.num_used.astype(arguments.dtype)
     chi2 = jnp.sum(arguments**2)
-    log_weight = jnp.zeros_like(chi2)
-    if points.whiten is not None:
-        weights = points.whiten if points.whiten.ndim == 1 else jnp.diagonal(points.whiten)
-        inside = weights > 0
-        if points.used is not None:
-            inside = inside & points.used
-        log_weight = jnp.sum(jnp.where(inside, jnp.log(jnp.where(inside, weights, 1.0)), 0.0))
-    if knowledge.known_scale:
+    return normal_log_likelihood(chi2, count, log_weight(points), knowledge.known_scale)
+
+
+def log_saturated(points: Points, likelihood: Likelihood) -> Array:
+    """The highest log-likelihood that a model with a parameter for each point could reach."""
+    best = likelihood.log_saturated(points.y)
+    return jnp.sum(best if points.used is None else jnp.where(points.used, best, 0.0))
+
+
+def log_weight(points: Points) -> Array:
+    """−Σ log sigma, or minus half the logarithm of the determinant of the covariance of y."""
+    if points.whiten is None:
+        return jnp.zeros((), points.y.dtype)
+    weights = points.whiten if points.whiten.ndim == 1 else jnp.diagonal(points.whiten)
+    inside = weights > 0
+    if points.used is not None:
+        inside = inside & points.used
+    return jnp.sum(jnp.where(inside, jnp.log(jnp.where(inside, weights, 1.0)), 0.0))
+
+
+def normal_log_likelihood(chi2: Array, count: Array, log_weight: Array, known: bool) -> Array:
+    """Of `count` normal errors, at the scale that is known or at the best one."""
+    if known:
         return log_weight - 0.5 * (chi2 + count * jnp.log(2 * jnp.pi))
     return log_weight - 0.5 * count * (jnp.log(2 * jnp.pi * chi2 / count) + 1)
 

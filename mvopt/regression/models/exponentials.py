@@ -1,4 +1,4 @@
-"""Exponential decay and growth, with an offset, and the sum of two decays."""
+"""Exponential decay and growth, with an offset, stretched, and the sum of two decays."""
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +7,11 @@ from mvopt.regression.models._model import Model
 from mvopt.regression.models._saturation import exp_below, exp_within
 from mvopt.regression.models._separable import (
     Points,
+    combinations,
     extent,
     fastest,
     geometric,
+    largest,
     ordered_pairs,
     search,
 )
@@ -31,6 +33,20 @@ def _decay_offset(x: Array, amplitude: Array, decay: Array, offset: Array) -> Ar
 
 def _biexponential(x: Array, A1: Array, lrc1: Array, A2: Array, lrc2: Array) -> Array:
     return A1 * jnp.exp(-exp_below(lrc1) * x) + A2 * jnp.exp(-exp_below(lrc2) * x)
+
+
+def _biexponential_offset(
+    x: Array, A1: Array, lrc1: Array, A2: Array, lrc2: Array, offset: Array
+) -> Array:
+    return _biexponential(x, A1, lrc1, A2, lrc2) + offset
+
+
+def _stretched(x: Array, amplitude: Array, decay: Array, beta: Array) -> Array:
+    # By logarithms: the power alone overflows, and its derivative at x = 0 is no number.
+    zero = (x <= 0) | (decay == 0)
+    ratio = jnp.where(zero, 1, x) / jnp.where(decay == 0, 1, jnp.abs(decay))
+    power = exp_below(beta * jnp.log(ratio))
+    return amplitude * jnp.exp(-jnp.where(zero, 0, power))
 
 
 def rate_search(points: Points, offset: bool) -> tuple[Array, Array]:
@@ -69,19 +85,48 @@ def _guess_decay_offset(points: Points) -> Array:
     return jnp.stack([along[0], -1 / rate, along[1]])
 
 
-def _guess_biexponential(points: Points) -> Array:
+def two_rates(points: Points, offset: bool = False) -> tuple[Array, Array]:
+    """Two rates (2,), the faster one first, and the coefficients (2,) or (3,) of their decays.
+
+    c0 * exp(-fast * x) + c1 * exp(-slow * x) (+ c2).
+    """
     low, span = extent(points.x, points.weight)
     u = ((points.x - low) / span)[:, None]
 
     def columns(slow: Array, fast: Array) -> list[Array]:
-        return [jnp.exp(-fast * u), jnp.exp(-slow * u)]
+        decays = [jnp.exp(-fast * u), jnp.exp(-slow * u)]
+        return [*decays, jnp.ones_like(u)] if offset else decays
 
     pairs = ordered_pairs(geometric(0.05, fastest(u[:, 0], points.weight), 16))
     (slow, fast), along = search(columns, pairs, points)
     rates = jnp.stack([fast, slow])
-    along = along * exp_within(rates * low / span)  # from the lowest x to x = 0
-    lrc = jnp.log(rates / span)
+    along = along.at[:2].multiply(exp_within(rates * low / span))  # from the lowest x to x = 0
+    return rates / span, along
+
+
+def _guess_biexponential(points: Points) -> Array:
+    rates, along = two_rates(points)
+    lrc = jnp.log(rates)
     return jnp.stack([along[0], lrc[0], along[1], lrc[1]])
+
+
+def _guess_biexponential_offset(points: Points) -> Array:
+    rates, along = two_rates(points, offset=True)
+    lrc = jnp.log(rates)
+    return jnp.stack([along[0], lrc[0], along[1], lrc[1], along[2]])
+
+
+def _guess_stretched(points: Points) -> Array:
+    scale = largest(points.x, points.weight)
+    u = (points.x / scale)[:, None]
+
+    def columns(decay: Array, beta: Array) -> list[Array]:
+        return [_stretched(u, jnp.ones_like(decay), decay, beta)]
+
+    decays, betas = geometric(1e-3, 10.0, 24), geometric(0.15, 6.0, 10)
+    grid = combinations(decays.astype(u.dtype), betas.astype(u.dtype))
+    (decay, beta), along = search(columns, grid, points)
+    return jnp.stack([along[0], decay * scale, beta])
 
 
 exponential_decay = Model(
@@ -127,4 +172,24 @@ biexponential = Model(
         "value of the slower decay at x = 0",
         "logarithm of its rate",
     ),
+)
+
+biexponential_offset = Model(
+    name="biexponential_offset",
+    names=(*biexponential.names, "offset"),
+    formula=f"{biexponential.formula} + offset",
+    function=_biexponential_offset,
+    guess_function=_guess_biexponential_offset,
+    source=biexponential.source,
+    meanings=(*biexponential.meanings, "value far out"),
+)
+
+stretched_exponential = Model(
+    name="stretched_exponential",
+    names=("amplitude", "decay", "beta"),
+    formula="amplitude*exp(-(x/decay)**beta)",
+    function=_stretched,
+    guess_function=_guess_stretched,
+    source="Kohlrausch (1854)",
+    meanings=("value at x = 0", "x for a fall by the factor e", "below 1: the decay slows down"),
 )

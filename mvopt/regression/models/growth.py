@@ -1,4 +1,4 @@
-"""Growth and saturation: Michaelis-Menten, asymptotic regression, Weibull growth, power law."""
+"""Growth and saturation: Michaelis-Menten, asymptotic regression, Weibull growth, power laws."""
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,24 @@ def _michaelis_menten(x: Array, Vm: Array, K: Array) -> Array:
 
 def _asymptotic(x: Array, Asym: Array, R0: Array, lrc: Array) -> Array:
     return Asym + (R0 - Asym) * jnp.exp(-exp_below(lrc) * x)
+
+
+def _asymptotic_offset(x: Array, Asym: Array, lrc: Array, c0: Array) -> Array:
+    return -Asym * _expm1_below(-exp_below(lrc) * (x - c0))
+
+
+def _asymptotic_origin(x: Array, Asym: Array, lrc: Array) -> Array:
+    return -Asym * jnp.expm1(-exp_below(lrc) * x)
+
+
+def _bertalanffy(x: Array, Linf: Array, K: Array, t0: Array) -> Array:
+    return -Linf * _expm1_below(-K * (x - t0))
+
+
+def _expm1_below(z: Array) -> Array:
+    """exp(z) - 1 without overflow: before its zero the curve falls without limit."""
+    below = z < 0
+    return jnp.where(below, jnp.expm1(jnp.where(below, z, 0)), exp_below(z) - 1)
 
 
 def _weibull_growth(x: Array, Asym: Array, Drop: Array, lrc: Array, pwr: Array) -> Array:
@@ -58,7 +76,8 @@ def _guess_michaelis_menten(points: Points) -> Array:
     return jnp.stack([along[0], half * scale])
 
 
-def _guess_asymptotic(points: Points) -> Array:
+def _approach(points: Points) -> tuple[Array, Array, Array]:
+    """Limit, difference from it at x = 0, and rate of an exponential approach, each ()."""
     low, span = extent(points.x, points.weight)
     u = ((points.x - low) / span)[:, None]
 
@@ -67,8 +86,37 @@ def _guess_asymptotic(points: Points) -> Array:
 
     rates = geometric(0.02, fastest(u[:, 0], points.weight), 32)
     (rate,), along = search(columns, (rates,), points)
-    at_origin = along[1] * exp_within(rate * low / span)
-    return jnp.stack([along[0], along[0] + at_origin, jnp.log(rate / span)])
+    return along[0], along[1] * exp_within(rate * low / span), rate / span
+
+
+def _guess_asymptotic(points: Points) -> Array:
+    limit, difference, rate = _approach(points)
+    return jnp.stack([limit, limit + difference, jnp.log(rate)])
+
+
+def _guess_bertalanffy(points: Points) -> Array:
+    limit, difference, rate = _approach(points)
+    # The zero, where difference * exp(-rate*x) = -limit: there is none where both have one sign.
+    ratio = jnp.maximum(jnp.abs(difference / limit), jnp.finfo(rate.dtype).tiny)
+    return jnp.stack([limit, rate, jnp.log(ratio) / rate])
+
+
+def _guess_asymptotic_offset(points: Points) -> Array:
+    limit, rate, zero = _guess_bertalanffy(points)
+    return jnp.stack([limit, jnp.log(rate), zero])
+
+
+def rise_from_zero(points: Points) -> Array:
+    """Limit and logarithm of the rate of a saturation that starts at x = y = 0, (2,)."""
+    scale = largest(points.x, points.weight)
+    u = (points.x / scale)[:, None]
+
+    def columns(rate: Array) -> list[Array]:
+        return [-jnp.expm1(-rate * u)]
+
+    rates = geometric(0.02, fastest(u[:, 0], points.weight), 48)
+    (rate,), along = search(columns, (rates,), points)
+    return jnp.stack([along[0], jnp.log(rate / scale)])
 
 
 def _guess_weibull_growth(points: Points) -> Array:
@@ -140,4 +188,34 @@ power_law = Model(
     guess_function=_guess_power_law,
     source="lmfit, PowerLawModel (Newville et al., 2014)",
     meanings=("value at x = 1", "power of x, which is positive"),
+)
+
+asymptotic_offset = Model(
+    name="asymptotic_offset",
+    names=("Asym", "lrc", "c0"),
+    formula="Asym*(1 - exp(-exp(lrc)*(x - c0)))",
+    function=_asymptotic_offset,
+    guess_function=_guess_asymptotic_offset,
+    source="R, SSasympOff (Pinheiro and Bates, 2000)",
+    meanings=("limit for large x", "logarithm of the rate", "x where the value is 0"),
+)
+
+asymptotic_origin = Model(
+    name="asymptotic_origin",
+    names=("Asym", "lrc"),
+    formula="Asym*(1 - exp(-exp(lrc)*x))",
+    function=_asymptotic_origin,
+    guess_function=rise_from_zero,
+    source="R, SSasympOrig (Pinheiro and Bates, 2000)",
+    meanings=("limit for large x", "logarithm of the rate"),
+)
+
+bertalanffy = Model(
+    name="bertalanffy",
+    names=("Linf", "K", "t0"),
+    formula="Linf*(1 - exp(-K*(x - t0)))",
+    function=_bertalanffy,
+    guess_function=_guess_bertalanffy,
+    source="von Bertalanffy (1938); Beverton and Holt (1957)",
+    meanings=("length at high age", "growth coefficient", "age at which the length would be 0"),
 )

@@ -1,4 +1,4 @@
-"""Fits of data frames and of labelled arrays, with results of the same kind. Extra `tables`.
+"""`fit_table`: fits of the groups of a data frame.
 
 Frames go through narwhals: pandas, Polars, Arrow and others look alike to what follows.
 """
@@ -76,7 +76,7 @@ class TableFit:
         frame = narwhals.from_dict(values, backend=self._kind)
         if self.ids is not None:
             ids = narwhals.from_native(self.ids, eager_only=True)
-            repeated = narwhals.maybe_reset_index(ids[groups.tolist()])
+            repeated = narwhals.maybe_reset_index(ids[groups])
             frame = narwhals.concat([repeated, frame], how="horizontal")
         return frame.to_native()
 
@@ -102,8 +102,7 @@ def fit_table(
 
     A row in which x or y is missing or NaN is left out, and stays without effect. A sigma that is
     missing in another row ends in BAD_INPUT. Groups of different lengths are padded to the longest
-    and masked. Where all columns of numbers are float32 the fit is in float32. Raises ValueError
-    for columns that are not there, or hold no numbers.
+    and masked. Raises ValueError for columns that are not there, or hold no numbers.
     """
     narwhals = _narwhals()
     table = _table(narwhals, frame)
@@ -113,10 +112,9 @@ def fit_table(
     _check(table, numbers, groups, options)
     first, code = _codes(narwhals, table, groups)
     padded = _Padding(code, len(first))
-    dtype = _dtype(narwhals, table, numbers)
-    columns = {name: _column(table, name, dtype) for name in dict.fromkeys(numbers)}
-    used = np.all([~np.isnan(columns[name]) for name in (*xs, y)], axis=0)
-    data = {name: padded(column, 1.0) for name, column in columns.items()}
+    values = _numbers(narwhals, table, numbers)
+    used = np.all([~np.isnan(values[name]) for name in (*xs, y)], axis=0)
+    data = {name: padded(column, 1.0) for name, column in values.items()}
     whole = bool(used.all()) and padded.full
     regression = Regression(
         model,
@@ -130,7 +128,7 @@ def fit_table(
     fit = regression.fit(solver=solver, max_steps=max_steps)
     ids = None
     if groups:
-        ids = narwhals.maybe_reset_index(table.select(groups)[first.tolist()]).to_native()
+        ids = narwhals.maybe_reset_index(table.select(groups)[first]).to_native()
     return TableFit(fit, ids, regression, table.implementation)
 
 
@@ -162,17 +160,14 @@ def _codes(narwhals: Any, table: Any, groups: list[str]) -> tuple[np.ndarray, np
     return np.unique(led[leader].to_numpy(), return_inverse=True)
 
 
-def _dtype(narwhals: Any, table: Any, names: list[str]) -> Any:
-    single = all(table.schema[name] == narwhals.Float32 for name in names)
-    return narwhals.Float32 if single else narwhals.Float64
+def _numbers(narwhals: Any, table: Any, names: list[str]) -> dict[str, np.ndarray]:
+    """Columns by name, NaN where a number is missing."""
 
+    def column(name: str) -> np.ndarray:
+        series = table[name].cast(narwhals.Float64)
+        return np.where(series.is_null().to_numpy(), np.nan, series.to_numpy())
 
-def _column(table: Any, name: str, dtype: Any) -> np.ndarray:
-    """Numbers, NaN where they are missing."""
-    series = table[name].cast(dtype)
-    values = np.array(series.to_numpy(), np.float32 if dtype.__name__ == "Float32" else float)
-    values[series.is_null().to_numpy()] = np.nan
-    return values
+    return {name: column(name) for name in dict.fromkeys(names)}
 
 
 def _check(table: Any, numbers: list[str], groups: list[str], options: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of functions: their series, their slopes, and the way of a solver. Extra `plot`.
+"""Pictures of functions: their series, their slopes, and the way of a solver.
 
 Each draws into `ax`, or into a new figure, and returns the Matplotlib axes.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from mvopt.calculus.derivatives import gradient
 from mvopt.calculus.taylor import taylor
 from mvopt.minimize import minimize
+from mvopt.plots.figure import new_figure
 
 _POINTS = 400
 _GRID = 120
@@ -119,13 +120,7 @@ def path(
 
 
 def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError("plots need Matplotlib: pip install 'mvopt[plot]'") from error
-    return pyplot.figure(layout="constrained").add_subplot()
+    return new_figure().add_subplot() if ax is None else ax
 
 
 def _levels(

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from mvopt import Status
+from mvopt import Status, models
 from mvopt.batch import config
 from mvopt.batch.choice import choose
 
@@ -117,6 +117,21 @@ def test_the_table_of_statuses():
     text = (ROOT / "docs" / "statuses.md").read_text()
     rows = re.findall(r"(?m)^\| (\d) \| `(\w+)` \| (.*) \|$", text)
     assert rows == [(str(int(s)), s.name, s.sentence) for s in Status]
+
+
+def row_of(model):
+    """What the documentation says of a named model: the cells of its row."""
+    x, names = ", ".join(model.x_names), ", ".join(model.names)
+    return f"| `{model.name}` | `{x}` | `{names}` | `{model.formula}` | {model.source} |"
+
+
+def test_the_tables_of_models():
+    text = (ROOT / "docs" / "models.md").read_text()
+    rows = re.findall(r"(?m)^\| `\w+` \|(?: .* \|){4}$", text)
+    expected = [row_of(model) for model in models.NAMED.values()]
+    # The rows that are missing on the page can be pasted from here.
+    assert sorted(set(expected) - set(rows)) == []
+    assert sorted(rows) == sorted(expected)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

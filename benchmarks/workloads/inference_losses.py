@@ -33,7 +33,13 @@ def estimated_scale() -> list[Row]:
         peer = sm.RLM(y, sm.add_constant(x), M=norm).fit(tol=1e-13, maxiter=1000)
         ours = mvopt.curve_fit(line, x, y, [0.0, 0.0], loss=name)
         found += [
-            Row(f"{name}, estimated scale, params", "statsmodels", ours.params, peer.params, ITERATED),
+            Row(
+                f"{name}, estimated scale, params",
+                "statsmodels",
+                ours.params,
+                peer.params,
+                ITERATED,
+            ),
             Row(f"{name}, estimated scale, stderr", "statsmodels", ours.stderr, peer.bse, ITERATED),
         ]
     return found

@@ -35,7 +35,8 @@ def rows() -> list[Row]:
 def minuit(cost: Callable[..., float], start: Any, limits: Any = None) -> iminuit.Minuit:
     """At the minimum, as exactly as its differences allow."""
     found = iminuit.Minuit(cost, *np.asarray(start, float))
-    found.errordef = 1
+    if not hasattr(cost, "errordef"):
+        found.errordef = 1
     found.strategy = 2
     found.tol = 1e-4
     for index, limit in enumerate(limits or ()):
@@ -91,11 +92,7 @@ def priors() -> list[Row]:
             absolute_sigma=True,
         )
 
-        # Its parameters have names of their own, one a letter.
-        def curve(x: Any, a: float, b: float, c: float, made: data.Sample = made) -> Any:
-            return made.curve(x, (a, b, c), np)
-
-        cost = LeastSquares(made.x, made.y, made.sigma, curve)
+        cost = with_letters(made)
         for letter, mean, deviation in zip("abc", means, deviations, strict=True):
             if np.isfinite(deviation):
                 cost = cost + NormalConstraint(letter, mean, deviation)
@@ -104,6 +101,11 @@ def priors() -> list[Row]:
         if name == "linear":
             found.append(Row("prior, linear, stderr", "iminuit", ours.stderr, theirs.errors, 1e-6))
     return found
+
+
+def with_letters(made: data.Sample) -> Any:
+    """χ² of three parameters that have names, as constraints need them."""
+    return LeastSquares(made.x, made.y, made.sigma, lambda x, a, b, c: made.curve(x, (a, b, c), np))
 
 
 def cases() -> list[Case]:

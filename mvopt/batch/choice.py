@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -71,10 +71,19 @@ def choose(config: Config, num_x: int) -> Choice:
     guessed = hasattr(model, "guess")
     bounds = (np.array([t.min for t in tables]), np.array([t.max for t in tables]))
     return Choice(
-        model=model,
+        model=_within(model, tables) if isinstance(model, Expression) else model,
         start=np.array([np.nan if guessed and t.init is None else _start(t) for t in tables]),
         bounds=bounds if np.isfinite(bounds).any() else None,
         fixed=tuple(name for name, table in zip(names, tables, strict=True) if table.fixed),
+    )
+
+
+def _within(expression: Expression, tables: list[ParameterTable]) -> Expression:
+    """Return the expression with the box in which its guess is to be."""
+    # A fixed parameter keeps its start, and the guess of the others goes with that.
+    ends = [(t.init, t.init) if t.fixed and t.init is not None else (t.min, t.max) for t in tables]
+    return replace(
+        expression, lower=tuple(low for low, _ in ends), upper=tuple(high for _, high in ends)
     )
 
 

@@ -32,6 +32,12 @@ def check_precision(precision: str | None) -> None:
         )
 
 
+def as_array(given: Any) -> Any:
+    """A list of numbers as one array."""
+    numbers = isinstance(given, list | tuple) and _tree.all_numbers(given)
+    return np.asarray(given) if numbers else given
+
+
 def start_of(model: Callable, p0: Any) -> tuple[Any, bool]:
     """The start as the user gave it, and whether the model's guess has to fill gaps in it."""
     names = getattr(model, "names", None)

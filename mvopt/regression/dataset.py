@@ -177,7 +177,7 @@ class View:
     def example(self) -> tuple[Callable[[Array], Array], Array]:
         """The model over its free parameters alone, and free parameters of their shape."""
         free = jnp.ones(self.family.num_free, self.dtype)
-        return partial(self.of_free, self.family.example[0]), free
+        return partial(self.of_free, cast(self.family.example[0], self.dtype)), free
 
     def values(self, x: Any, free: Array, start: Array, common: Any) -> Array:
         """The model at x with these free parameters, in the model's own shape."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt._types import Array
+from mvopt.regression.guessing import guess_for
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 150
@@ -54,14 +55,17 @@ class Expression:
     """A parsed formula: a model `(x, params)`, or a function of the columns of a table.
 
     `variables` are the names that stand for the data, `names` the others (the parameters) in
-    the order of their first appearance. Two expressions of the same text and variables are
-    equal, so that one can be a static argument of `jax.jit`.
+    the order of their first appearance. `lower` and `upper`, if given, bound what is guessed for
+    them. Two expressions of the same text, variables and bounds are equal, so that one can be a
+    static argument of `jax.jit`.
     """
 
     formula: str
     variables: tuple[str, ...]
     names: tuple[str, ...] = field(compare=False)
     tree: Tree = field(compare=False, repr=False)
+    lower: tuple[float, ...] | None = None
+    upper: tuple[float, ...] | None = None
 
     def __call__(self, x: Any, params: Any) -> Array:
         """Return the model's values, shape (m,), at x of shape (m,), or (k, m) for k variables."""
@@ -69,6 +73,10 @@ class Expression:
         values = dict(zip(self.variables, rows, strict=True))
         values.update((name, params[i]) for i, name in enumerate(self.names))
         return jnp.broadcast_to(self.of(values), jnp.shape(rows[0]))
+
+    def guess(self, x: Any, y: Any, mask: Any = None) -> Array:
+        """Return a start for a fit, shape (n,), within the bounds; see `guess_for`."""
+        return guess_for(self, x, y, mask, self.lower, self.upper)
 
     def of(self, values: Mapping[str, Any]) -> Any:
         """Return the formula's value where its names have these values."""

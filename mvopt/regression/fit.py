@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mvopt import _tree
 from mvopt._types import Array, Params
 from mvopt.regression import report
 from mvopt.regression.quantiles import normal_quantile, student_quantile
@@ -107,11 +106,7 @@ class Fit:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters in the order of the covariance."""
-        if self.about.names is not None:
-            return self.about.names
-        batch = jnp.ndim(self.status)
-        sizes = jax.tree.map(lambda leaf: leaf[(0,) * batch], self.params)
-        return tuple(f"p{i}" for i in range(_tree.ravel(sizes)[0].size))
+        return report.labels(self)
 
     def __str__(self) -> str:
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self)):

@@ -13,7 +13,7 @@ from mvopt.iteration.drive import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
 from mvopt.regression.batch import Batch
-from mvopt.regression.dataset import Family, Row, Setup, View
+from mvopt.regression.dataset import Family, Row, Setup, View, cast
 from mvopt.regression.fit import Fit
 from mvopt.regression.linear import solve_linear
 from mvopt.regression.scale import with_scales
@@ -102,7 +102,7 @@ def _is_linear(view: View) -> bool:
 
 def _linear(view: View) -> tuple[int, ...]:
     """The free parameters that are to be projected out; ValueError if there are all or none."""
-    example = view.family.example[0]
+    example = cast(view.family.example[0], view.dtype)
     found = linear_indices(view.of_free, example, view.family.num_free)
     if not 0 < len(found) < view.family.num_free:
         raise ValueError("separable needs a model that is linear in some, but not all, parameters")
@@ -112,7 +112,9 @@ def _linear(view: View) -> tuple[int, ...]:
 def _closed(view: View, row: Row) -> Outcome:
     """The solution of a linear problem."""
     problem = view.problem(row, view.common)
-    free = solve_linear(problem, jnp.zeros(view.family.num_free, view.dtype))
+    # What the data do not determine keeps its start.
+    start = view.family.setup.roles.free_part(row.start).astype(view.dtype)
+    free = solve_linear(problem, start)
     finite = jnp.isfinite(free).all()
     return Outcome(
         params=free,

@@ -14,7 +14,7 @@ from mvopt.iteration.lanes import in_chunks
 from mvopt.linalg.products import HIGHEST, dot
 from mvopt.regression.batch import Batch
 from mvopt.regression.data import Points
-from mvopt.regression.dataset import DataSet, Family, Row, Setup, View
+from mvopt.regression.dataset import DataSet, Family, Row, Setup, View, cast
 from mvopt.regression.fit import Fit
 from mvopt.regression.scale import spread
 from mvopt.regression.uncertainty import uncertainty
@@ -30,7 +30,7 @@ class Answered(NamedTuple):
 
     def values(self, x: Any, flat: Array) -> Array:
         """The model at x for all flat parameters."""
-        family = self.view.family
+        family, x = self.view.family, cast(x, self.view.dtype)
         return self.view.model(x, family.unravel(flat), *self.view.common[1])
 
 

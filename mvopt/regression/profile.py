@@ -153,8 +153,8 @@ class ProfileEnd:
         eps = jnp.finfo(t.dtype).eps
         gap = jnp.abs(h) / wanted
         found = gap <= 10 * eps**0.5
-        # What is left is lost in the rounding of t, or of the cost.
-        pinched = (high - low <= 4 * eps * high) | (jnp.abs(climbed) <= 4 * eps * problem.minimum)
+        # What is left is lost in the rounding of t.
+        pinched = high - low <= 4 * eps * high
         at_bound = (t >= furthest) & (h < 0)
         endless = (low >= _FAR) & ~jnp.isfinite(high)
         status = jnp.where(endless, Status.UNBOUNDED, Status.RUNNING)

@@ -16,6 +16,7 @@ def normal_quantile(level: Array | float) -> Array:
     return jax.scipy.special.ndtri(0.5 + 0.5 * jnp.asarray(level, float))
 
 
+@jax.jit
 def student_quantile(level: Array | float, dof: Array) -> Array:
     """t with P(|T| ≤ t) = level for Student's t with `dof` degrees of freedom; NaN for dof ≤ 0.
 

@@ -54,6 +54,7 @@ class Regression:
         precision: str | None = None,
     ):
         arguments.check_precision(precision)
+        x, y, sigma, mask, sigma_x = map(arguments.as_array, (x, y, sigma, mask, sigma_x))
         start, fill = arguments.start_of(model, p0)
         names = arguments.names_of(model, start)
         roles = roles_of(names, fixed, tied)
@@ -228,8 +229,8 @@ class Regression:
 
     def _variance_of_one(self, fit: Fit, sigma: Any) -> Array:
         """Of a further measurement."""
-        if fit.about.loss in ("Poisson", "Binomial"):
-            raise ValueError("a prediction band is for normal errors, not for counts")
+        if fit.about.loss != "linear":
+            raise ValueError("a prediction band needs least squares: its errors are normal ones")
         if (self._batch.given().sigma is None) != (sigma is None):
             raise ValueError("give sigma for the prediction if, and only if, the fit had one")
         scale = jnp.asarray(1.0) if fit.about.known_scale else fit.reduced_chi2[..., None]

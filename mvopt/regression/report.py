@@ -42,8 +42,10 @@ def labels(fit: Any) -> tuple[str, ...]:
     An entry of an array has its index in brackets: `peak.height`, `rates[1]`.
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(fit.params)
-    if fit.about.names is not None or not leaves[0][0]:
-        return fit.names
+    if fit.about.names is not None:
+        return fit.about.names
+    if not leaves[0][0]:
+        return tuple(f"p{i}" for i in range(np.shape(fit.covariance)[-1]))
     names = []
     for path, leaf in leaves:
         place = jax.tree_util.keystr(path, simple=True, separator=".")

@@ -28,11 +28,29 @@ def test_a_named_model_leaves_missing_starts_to_its_guess():
     assert choice.fixed == ("intercept",)
 
 
-def test_an_expression_starts_at_one_or_between_its_bounds():
-    limits = {"b": {"min": 2, "max": 4}, "c": {"max": -5}, "d": {"min": 7}, "f": {"init": 9}}
-    choice = chosen({"expression": "a + b*x + c + d + f"}, limits)
-    assert choice.start.tolist() == [1, 3, -6, 8, 9]
+def test_an_expression_is_guessed_within_its_bounds():
+    limits = {"b": {"min": 2, "max": 4}, "c": {"max": -5}, "d": {"init": 9}}
+    choice = chosen({"expression": "a + b*x + c*x**2 + d*x**3"}, limits)
+    assert np.isnan(choice.start[:3]).all()
+    assert choice.start[3] == 9
+    x = jnp.linspace(-1.0, 1.0, 9)
+    start = choice.model.guess(x, 1 + 3 * x - 7 * x**2)
+    np.testing.assert_allclose(start, [1, 3, -7, 0], atol=1e-3)
     assert chosen({"expression": "a*x"}).bounds is None
+
+
+def test_the_guess_of_an_expression_goes_with_what_is_fixed():
+    choice = chosen({"expression": "a*exp(-b*x)"}, {"b": {"init": 2, "fixed": True}})
+    x = jnp.linspace(0.0, 1.0, 9)
+    start = choice.model.guess(x, 5 * jnp.exp(-2 * x))
+    np.testing.assert_allclose(start, [5, 2], rtol=1e-3)
+
+
+def test_a_function_starts_at_one_or_between_its_bounds(module):
+    model = {"function": f"{module}:curve", "parameters": ["a", "b"]}
+    limits = [{"min": 2, "max": 4}, {"max": -5}, {"min": 7}, {"init": 9}, {}]
+    starts = [chosen(model, {"a": limit}).start[0] for limit in limits]
+    assert starts == [3, -6, 8, 9, 1]
 
 
 def test_a_polynomial_by_its_degree():

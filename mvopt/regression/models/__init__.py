@@ -3,6 +3,7 @@
 from mvopt.regression.models._constant import (
     constant,
 )
+from mvopt.regression.models._expression import expression
 from mvopt.regression.models._model import Model
 from mvopt.regression.models.asymmetric import (
     breit_wigner,
@@ -267,6 +268,7 @@ __all__ = [
     "exponential_decay_offset",
     "exponential_gaussian",
     "exponential_growth",
+    "expression",
     "extended_tofts",
     "fermi",
     "first_order_compartment",

@@ -48,48 +48,39 @@ def with_best_linear(target: Target, params: Array) -> tuple[Array, Array]:
     The squares are in units of the largest |y|². A candidate that is not finite somewhere costs
     infinity. Bounds of the linear params are met.
     """
-    curves = jax.vmap(target.curve, in_axes=1, out_axes=1)
     scale = largest(target.y, target.weight)
-    used = (target.weight > 0)[:, None]
-    weight = target.weight[:, None]
-    blank = params
-    for index in target.linear:
-        blank = blank.at[index].set(0)
-    rest = curves(blank)
-    y = jnp.where(used, target.y[:, None] - rest, 0) / scale
+    used, weight = (target.weight > 0)[:, None], target.weight[:, None]
+    linear = np.array(target.linear, int)
+    blank = params.at[linear].set(0)
+    # All linear params at zero, then one after the other at one.
+    probes = jnp.stack([blank, *(blank.at[index].set(1) for index in target.linear)])
+    curves = jax.vmap(jax.vmap(target.curve, in_axes=1, out_axes=1))(probes)
+    y = jnp.where(used, target.y[:, None] - curves[0], 0) / scale
     if not target.linear:
         return params, _finite(jnp.sum((y * weight) ** 2, axis=0))
-    columns, sizes = [], []
-    for index in target.linear:
-        column = jnp.where(used, curves(blank.at[index].set(1)) - rest, 0)
-        # Columns of order 1, as `fit_columns` wants them.
-        size = jnp.max(jnp.abs(column), axis=0)
-        sizes.append(jnp.where(size > 0, size, 1))
-        columns.append(column / sizes[-1])
-    along, cost = fit_columns(columns, y, weight)
-    limits = [side[np.array(target.linear)] for side in (target.lower, target.upper)]
+    columns = jnp.where(used, curves[1:] - curves[0], 0)
+    # Columns of order 1, as `fit_columns` wants them.
+    sizes = jnp.max(jnp.abs(columns), axis=1)
+    sizes = jnp.where(sizes > 0, sizes, 1)
+    columns = columns / sizes[:, None]
+    along, cost = fit_columns(list(columns), y, weight)
+    limits = target.lower[linear], target.upper[linear]
     if np.isfinite(limits).any():
-        units = jnp.stack(sizes) / scale
-        low, high = (side.astype(y.dtype)[:, None] * units for side in limits)
-        along, cost = _within(columns, y, weight, along, low, high)
-    for index, coefficient, size in zip(target.linear, along, sizes, strict=True):
-        blank = blank.at[index].set(coefficient * scale / size)
-    return blank, _finite(cost)
+        low, high = (side.astype(y.dtype)[:, None] * sizes / scale for side in limits)
+        along, cost = _within(columns * weight, y * weight, along, low, high)
+    return blank.at[linear].set(along * scale / sizes), _finite(cost)
 
 
-def _within(
-    columns: list[Array], y: Array, weight: Array, along: Array, low: Array, high: Array
-) -> tuple[Array, Array]:
-    """Coefficients within bounds and the squares, by one coordinate after the other."""
-    stacked = jnp.stack(columns) * weight
-    squares = jnp.sum(stacked**2, axis=1)
+def _within(columns: Array, y: Array, along: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Coefficients (n, grid) within bounds and the squares, by one coordinate after the other."""
+    squares = jnp.sum(columns**2, axis=1)
     squares = jnp.where(squares > 0, squares, 1)
     along = jnp.clip(along, low, high)
-    residual = y * weight - jnp.sum(stacked * along[:, None], axis=0)
+    residual = y - jnp.sum(columns * along[:, None], axis=0)
 
     def sweep(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         along, residual = state
-        for j, column in enumerate(stacked):
+        for j, column in enumerate(columns):
             moved = along[j] + jnp.sum(column * residual, axis=0) / squares[j]
             moved = jnp.clip(moved, low[j], high[j])
             residual = residual - (moved - along[j]) * column
@@ -112,29 +103,28 @@ def descend(target: Target, params: Array, num_steps: int) -> tuple[Array, Array
     scale, used = largest(target.y, target.weight), target.weight > 0
     low, high = (side.astype(params.dtype) for side in (target.lower, target.upper))
 
-    def residual(params: Array) -> Array:
-        return jnp.where(used, (target.curve(params) - target.y) / scale, 0) * target.weight
-
-    def cost_of(params: Array) -> Array:
-        return _finite(jnp.sum(residual(params) ** 2))
+    def residual(params: Array) -> tuple[Array, Array]:
+        misfit = jnp.where(used, (target.curve(params) - target.y) / scale, 0) * target.weight
+        return misfit, misfit
 
     def step(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
         params, cost, damping = state
-        misfit, rows = residual(params), jax.jacfwd(residual)(params).T
+        jacobian, misfit = jax.jacfwd(residual, has_aux=True)(params)
+        rows = jacobian.T
         slopes = jnp.sum(rows * misfit, axis=1)
         held = ((params <= low) & (slopes > 0)) | ((params >= high) & (slopes < 0))
         rows = jnp.where(held[:, None], 0, rows)
         lengths = _lengths(rows)
         move = _damped(rows / lengths[:, None], misfit, damping) / lengths
         trial = jnp.clip(params + move, low, high)
-        trial_cost = cost_of(trial)
+        trial_cost = _finite(jnp.sum(residual(trial)[0] ** 2))
         better = trial_cost < cost
         params = jnp.where(better, trial, params)
         damping = jnp.where(better, damping / 10, damping * 6)
         return (params, jnp.where(better, trial_cost, cost), jnp.clip(damping, 1e-6, 1e6)), None
 
     damping = jnp.asarray(_FIRST_DAMPING, params.dtype)
-    state = (params, cost_of(params), damping)
+    state = (params, _finite(jnp.sum(residual(params)[0] ** 2)), damping)
     (params, cost, _), _ = jax.lax.scan(step, state, None, length=num_steps)
     return params, cost
 
@@ -150,10 +140,14 @@ def _lengths(rows: Array) -> Array:
 def _damped(rows: Array, misfit: Array, damping: Array) -> Array:
     """The δ (n,) of least |misfit + δ rows|² + damping |δ|², for rows (n, m) of length 1."""
     num = len(rows)
-    identity = jnp.sqrt(damping) * jnp.eye(num, dtype=rows.dtype)
-    columns = [jnp.concatenate([row, extra]) for row, extra in zip(rows, identity, strict=True)]
-    wanted = jnp.concatenate([-misfit, jnp.zeros(num, rows.dtype)])
-    return fit_columns(columns, wanted, jnp.ones_like(wanted))[0]
+    # The normal equations and Gauss–Jordan: half the digits, a tenth of the program of a QR.
+    products = jnp.sum(rows[:, None] * rows[None, :], axis=-1)
+    table = products + damping * jnp.eye(num, dtype=rows.dtype)
+    table = jnp.concatenate([table, -jnp.sum(rows * misfit, axis=1)[:, None]], axis=1)
+    for pivot in range(num):
+        row = table[pivot] / table[pivot, pivot]
+        table = (table - table[:, pivot, None] * row).at[pivot].set(row)
+    return table[:, -1]
 
 
 def best_of(target: Target, starts: Array, num_steps: int) -> Array:

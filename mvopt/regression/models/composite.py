@@ -104,8 +104,9 @@ def joined(operation: str, parts: tuple[Any, ...]) -> dict[str, Any]:
                 f"{part.name} has {part.num_x}: they do not go together"
             )
     function = Joined(operation, parts)
-    formulas = [renamed(part.formula, dict(zip(part.x_names, first.x_names, strict=True)))
-                for part in parts]
+    formulas = [
+        renamed(part.formula, dict(zip(part.x_names, first.x_names, strict=True))) for part in parts
+    ]
     product_ = operation == "*"
     labels = [f"({part.name})" if product_ and " + " in part.name else part.name for part in parts]
     return {
@@ -167,34 +168,42 @@ class PartByPart:
         parts = self.function.parts
         sizes = [len(part.names) for part in parts]
         starts = np.cumsum([0, *sizes])
-        dtype = points.y.dtype
+        dtype, combine = points.y.dtype, _COMBINE[self.function.operation]
         neutral = jnp.asarray(_NEUTRAL[self.function.operation], dtype)
 
         def curves(params: Array, present: Array) -> Array:
             """The curve of each part, (k, m), neutral for one that is not there yet."""
             pieces = self.function.split(params)
-            values = [part.function(points.x, *piece)
-                      for part, piece in zip(parts, pieces, strict=True)]
+            values = [
+                part.function(points.x, *piece) for part, piece in zip(parts, pieces, strict=True)
+            ]
             return jnp.where(present[:, None], jnp.stack(values), neutral)
 
         def target(present: Array) -> Target:
-            curve = lambda params: reduce(_COMBINE[self.function.operation], curves(params, present))
+            curve = lambda params: reduce(combine, curves(params, present))
             return Target(curve, linear, points.y, points.weight, *unbounded(int(starts[-1])))
 
-        def guess(index: int, params: Array, left: Points) -> Array:
-            found = parts[index].guess_function(left).astype(dtype)
-            return params.at[starts[index] : starts[index + 1]].set(found)
+        # Like parts share one program.
+        kinds = list(dict.fromkeys(part.guess_function for part in parts))
+        kind_of = jnp.array([kinds.index(part.guess_function) for part in parts])
+
+        def guess(kind: Any, left: Points, params: Array, at: Array) -> Array:
+            found = kind(left).astype(dtype)
+            return jax.lax.dynamic_update_slice(params, found, (at,))
 
         def step(state: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[Any, None]:
             params, present = state
             part, narrow = now
             others = curves(params, present & (jnp.arange(len(parts)) != part))
             left = self._left(points, others, jnp.where(narrow, window, 0))
-            branches = [partial(guess, index) for index in range(len(parts))]
-            params = jax.lax.switch(part, branches, params, left)
+            branches = [partial(guess, kind) for kind in kinds]
+            at = jnp.asarray(starts)[part]
+            params = jax.lax.switch(kind_of[part], branches, left, params, at)
             present = present | (jnp.arange(len(parts)) == part)
             solved, cost = with_best_linear(target(present), params[:, None])
-            return (jnp.where(jnp.isfinite(cost[0]), solved[:, 0], params), present), None
+            # What a window shows of the first part, all points would take back.
+            sound = jnp.isfinite(cost[0]) & ~narrow
+            return (jnp.where(sound, solved[:, 0], params), present), None
 
         blank = jnp.ones(int(starts[-1]), dtype), jnp.zeros(len(parts), bool)
         first = jnp.arange(_ROUNDS * len(parts)) == 0
@@ -226,7 +235,7 @@ def _orders(parts: tuple[Any, ...]) -> list[tuple[int, ...]]:
     """Orders of the parts that differ in more than which of two like parts comes first."""
     seen: dict[tuple[Any, ...], tuple[int, ...]] = {}
     for order in permutations(range(len(parts))) if len(parts) <= 4 else _turns(len(parts)):
-        seen.setdefault(tuple(parts[index].function for index in order), order)
+        seen.setdefault(tuple(parts[index].guess_function for index in order), order)
     orders = list(seen.values())
     return orders[:: -(-len(orders) // _MOST_ORDERS)]
 

@@ -36,8 +36,8 @@ class LeastSquaresProblem(NamedTuple):
     """½‖residual(params)‖² over the box `bounds`; flat params (n,), residual (m,).
 
     With a `loss` it is the sum of its values instead, and with a `penalty` (k,), linear in the
-    params, ½‖penalty(params)‖² more. Entries where `held` is True keep their start. Where `residual`
-    has its first derivative only, `smooth` is the same with all.
+    params, ½‖penalty(params)‖² more. Entries where `held` is True keep their start. Where
+    `residual` has its first derivative only, `smooth` is the same with all.
     """
 
     residual: Callable[[Array], Array]

@@ -55,13 +55,15 @@ def guess_for(
 
 
 class Frame(NamedTuple):
-    """The units of the data: low, span and size (largest |x|) are (k,) arrays, the others ()."""
+    """The units of the data: low, span and size (largest |x|) are (k,), height (largest |y|) and
+    the number of points are ().
+    """
 
     low: Array
     span: Array
     size: Array
     height: Array
-    count: Array
+    points: Array
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ def _frame(points: Points) -> Frame:
     rows = jnp.atleast_2d(points.x)
     low, span = extent(rows, points.weight)
     size = jax.vmap(largest, in_axes=(0, None))(rows, points.weight)
-    height, count = largest(points.y, points.weight), jnp.sum(points.weight)
-    return Frame(low, span, size, height, count)
+    height = largest(points.y, points.weight)
+    return Frame(low, span, size, height, jnp.sum(points.weight))
 
 
 def _candidates(meaning: Measures, frame: Frame, lower: np.ndarray, upper: np.ndarray) -> Array:
@@ -197,10 +199,10 @@ def _scales(
         np.where(share < 1 / 3, 3 * share, 1.5 * share - 0.5),
     )
     ratio = _SHORTEST * (_LONGEST / _SHORTEST) ** part
-    values = sign * unit * ratio ** (rising or 1.0)
+    values = unit * jnp.asarray(sign * ratio ** (rising or 1.0))
     if measure.oscillating and rising < 0:
         # From none to half a cycle between points, in even steps.
-        steps = np.pi * share * frame.count
+        steps = np.pi * share * frame.points
         values = jnp.where(np.arange(share.size) % 4 > 0, unit * steps**-rising, values)
     return values
 

@@ -84,7 +84,7 @@ class Projection:
             residual, penalty=given and (lambda linear: given(blank.at[self.linear].set(linear)))
         )
         zeros = jnp.zeros(self.linear.size, others.dtype)
-        return blank.at[self.linear].set(solve_linear(inner, zeros))
+        return blank.at[self.linear].set(solve_linear(inner, zeros, refine=False))
 
     def reduced(self, problem: LeastSquaresProblem) -> LeastSquaresProblem:
         """The problem in the nonlinear parameters."""

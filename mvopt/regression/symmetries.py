@@ -8,6 +8,7 @@ the same way, a stretch of y the parameters in units of y.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -56,30 +57,23 @@ def measures(
     others = [index for index in range(size) if index not in linear]
     rows = x.shape[0] if x.ndim > 1 else 1
     stretches, shifts, heights = [], [], []
+    directions = np.eye(rows) if x.ndim > 1 else np.ones(1)
+    shape = (*directions.shape, x.shape[-1])
+    # For each variable a displacement by one of all its values.
+    ones = np.broadcast_to(directions[..., None], shape).astype(x.dtype).reshape(rows, *x.shape)
     with jax.ensure_compile_time_eval():
         for _ in range(_DRAWS):
-            at = rng.uniform(0.5, 2.0, x.shape).astype(x.dtype)
-            params = rng.uniform(0.5, 2.0, size).astype(x.dtype)
+            at = jnp.asarray(rng.uniform(0.5, 2.0, x.shape).astype(x.dtype))
+            params = jnp.asarray(rng.uniform(0.5, 2.0, size).astype(x.dtype))
+            along = lambda tangent, at=at, params=params: np.asarray(
+                jax.jvp(lambda x: model(x, params), (at,), (jnp.asarray(tangent),))[1], float
+            )
             slopes = np.asarray(jax.jacfwd(model, argnums=1)(at, params), float)
-            directions = np.eye(rows) if x.ndim > 1 else np.ones((1, 1))
-
-            def along(tangent: np.ndarray, at: np.ndarray, params: np.ndarray) -> np.ndarray:
-                tangent = tangent.reshape(at.shape).astype(at.dtype)
-                return np.asarray(jax.jvp(lambda x: model(x, params), (at,), (tangent,))[1], float)
-
-            ones = [np.broadcast_to(row[:, None], (rows, x.shape[-1])) for row in directions]
-            scaled = slopes * params
-            stretches.append(
-                [
-                    _solved(-along(one * at, at, params), scaled, slopes, others, linear)
-                    for one in ones
-                ]
-            )
-            shifts.append(
-                [_solved(-along(one, at, params), slopes, slopes, others, linear) for one in ones]
-            )
-            values = np.asarray(model(jnp.asarray(at), jnp.asarray(params)), float)
-            heights.append(_solved(values, scaled, slopes, others, linear))
+            scaled = slopes * np.asarray(params, float)
+            solve = partial(_solved, slopes=slopes, others=others, linear=linear)
+            stretches.append([solve(-along(one * np.asarray(at)), scaled) for one in ones])
+            shifts.append([solve(-along(one), slopes) for one in ones])
+            heights.append(solve(np.asarray(model(at, params), float), scaled))
         waves = [_oscillates(model, x.shape, x.dtype, size, index) for index in others]
 
     powers, moves = np.array(stretches), np.array(shifts)  # (draws, k, others), NaN where none

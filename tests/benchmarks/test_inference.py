@@ -6,40 +6,44 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.workloads import inference
+from benchmarks.workloads import inference, inference_against
 from benchmarks.workloads.inference_coverage import held
 from benchmarks.workloads.inference_rows import Row
 
 HEIGHTS = {"seed": 178, "people": 2000, "bins": 28, "step_size": 1e-3, "steps": 600}
-SMALL = {
-    "parts": ["against", "heights"],
-    "against": {"groups": ["given_scale", "minuit"]},
-    "heights": HEIGHTS,
-}
 
 
-def test_a_small_configuration_agrees_with_the_peers(tmp_path):
+def test_a_small_configuration(tmp_path):
     before = jax.config.read("jax_enable_x64")
-    config = SMALL | {"against": {"groups": ["given_scale"]}}
-    report = inference.run(config, ["scipy"])
+    report = inference.run({"parts": ["heights"], "heights": HEIGHTS}, [])
     assert jax.config.read("jax_enable_x64") == before
     found = {metric.name: metric.value for metric in report.metrics}
-    assert (found["against.rows"], found["against.beyond"]) == (6, 0)
     assert found["heights.descent.apart"] < 1e-6
     assert found["heights.steps.apart"] < 1e-6
     assert found["line.curve_fit.apart"] < 1e-10
+    assert found["line.linear_fit.apart"] < 1e-10
     assert not report.failed
     report.write(tmp_path / "page")
-    assert json.loads((tmp_path / "page.json").read_text())["outcomes"]["heights"] == "measured"
+    assert json.loads((tmp_path / "page.json").read_text())["outcomes"] == {"heights": "measured"}
 
 
-def test_without_peers_the_groups_are_skipped():
-    report = inference.run(SMALL | {"parts": ["against"]}, [])
-    assert set(report.outcomes.values()) == {
-        "skipped: scipy not asked for",
-        "skipped: iminuit not asked for",
+def test_rows_are_counted_and_a_group_may_be_skipped_or_fail(monkeypatch):
+    rows = {
+        "given_scale": [Row("close", "scipy", 1.0, 1.0, 0.1), Row("far", "scipy", 2.0, 1.0, 0.1)],
+        "shared": [Row("shapes", "scipy", [1.0], [1.0, 2.0], 0.1)],
     }
-    assert report.metrics[0].value == 0
+    monkeypatch.setattr(inference_against, "maker", lambda group, config: lambda: rows[group])
+    config = {"parts": ["against"], "against": {"groups": ["given_scale", "shared", "told"]}}
+    report = inference.run(config, ["scipy"])
+    assert {metric.name: metric.value for metric in report.metrics} == {
+        "against.rows": 2,
+        "against.beyond": 1,
+    }
+    assert report.metrics[1].note == "far"
+    assert report.outcomes["against.given_scale"] == "measured"
+    assert report.outcomes["against.shared"].startswith("failed: ValueError: shapes")
+    assert report.outcomes["against.told"] == "skipped: lmfit not asked for"
+    assert report.failed
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def descend(target: Target, params: Array, num_steps: int) -> tuple[Array, Array
         return (params, jnp.where(better, trial_cost, cost), jnp.clip(damping, 1e-6, 1e6)), None
 
     damping = jnp.asarray(_FIRST_DAMPING, params.dtype)
-    state = (params, _finite(jnp.sum(residual(params)[0] ** 2)), damping)
+    state: tuple[Array, ...] = (params, _finite(jnp.sum(residual(params)[0] ** 2)), damping)
     (params, cost, _), _ = jax.lax.scan(step, state, None, length=num_steps)
     return params, cost
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import permutations, product
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -39,18 +39,7 @@ _NEUTRAL = {"+": 0.0, "*": 1.0}
 _IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
-class Part(Protocol):
-    """What a `Model` is here; its class builds on this module."""
-
-    name: str
-    names: tuple[str, ...]
-    formula: str
-    function: Callable[..., Array]
-    guess_function: Callable[[Points], Array]
-    source: str
-    num_x: int
-    meanings: tuple[str, ...]
-    x_names: tuple[str, ...]
+Part = Any  # a `Model`, whose class builds on this module
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class Joined:
     """The function of a sum or a product: `operation` is "+" or "*"."""
 
     operation: str
-    parts: tuple[Any, ...]
+    parts: tuple[Part, ...]
 
     def __call__(self, x: Array, *params: Any) -> Array:
         """Values, shape (m,)."""
@@ -76,7 +65,7 @@ class Joined:
         ]
 
 
-def parts_of(model: Part, operation: str | None = None) -> tuple[Any, ...]:
+def parts_of(model: Part, operation: str | None = None) -> tuple[Part, ...]:
     """The parts of a sum or a product (of this operation only, if given); else the model alone."""
     function = model.function
     if isinstance(function, Joined) and operation in (None, function.operation):
@@ -84,7 +73,7 @@ def parts_of(model: Part, operation: str | None = None) -> tuple[Any, ...]:
     return (model,)
 
 
-def joined(operation: str, parts: tuple[Any, ...]) -> dict[str, Any]:
+def joined(operation: str, parts: tuple[Part, ...]) -> dict[str, Any]:
     """The fields of the model that is the sum or the product of these.
 
     Raises ValueError for parts that share a name or differ in the number of variables.
@@ -231,7 +220,7 @@ class PartByPart:
         return Points(x, jnp.where(used, y, 0), jnp.where(used, weight, 0))
 
 
-def _orders(parts: tuple[Any, ...]) -> list[tuple[int, ...]]:
+def _orders(parts: tuple[Part, ...]) -> list[tuple[int, ...]]:
     """Orders of the parts that differ in more than which of two like parts comes first."""
     seen: dict[tuple[Any, ...], tuple[int, ...]] = {}
     for order in permutations(range(len(parts))) if len(parts) <= 4 else _turns(len(parts)):

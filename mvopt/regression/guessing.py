@@ -152,8 +152,11 @@ def _within(
     if not (np.isfinite(low) and np.isfinite(high)):
         values = _pool(measure, shiftable, frame, share)
         # What lies beyond the only bound is reflected at it.
-        values = jnp.where(values < low, 2 * max(low, -1e300) - values, values)
-        return jnp.where(values > high, 2 * min(high, 1e300) - values, values)
+        if np.isfinite(low):
+            values = jnp.where(values < low, 2 * low - values, values)
+        if np.isfinite(high):
+            values = jnp.where(values > high, 2 * high - values, values)
+        return values
     # A box may be much wider than the data call for: half of the values are as without it.
     half = 2 * share % 1
     ratio = low > 0 and high > _WIDE * low

@@ -67,7 +67,10 @@ class Regression:
         layout, rows, shared, size = split_given(
             tuple(given), arguments.axes_over(given, in_axes), arguments.NAMES
         )
-        setup = Setup(model, layout, fill, roles, absolute_sigma, precision, estimated, separable)
+        loss_type = None if settled is None else type(settled)
+        setup = Setup(
+            model, layout, fill, roles, absolute_sigma, precision, estimated, separable, loss_type
+        )
         self._batch = Batch(setup, rows, shared, size)
 
     def fit(self, *, solver: Solver | None = None, max_steps: int = DEFAULT_MAX_STEPS) -> Fit:

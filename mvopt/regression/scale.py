@@ -3,8 +3,9 @@
 The scale s and the params solve each other's equations: the fit with scale s, and s as the median
 absolute residual of that fit divided by 0.6745, which is the standard deviation of normal errors
 (Huber 1981, section 7.8, with the median absolute deviation as the scale). From least squares on,
-the two take turns; the larger scales at the beginning keep a loss that forgets outliers from
-forgetting the wrong points.
+the two take turns. In the first turns the scale is a multiple of the median, halved each time: a
+loss that forgets outliers would else forget the wrong points (graduated non-convexity; Blake and
+Zisserman 1987).
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from mvopt.regression.dataset import Row, View
 _NORMAL_MEDIAN = 0.6744897501960817
 # Most problems settle within ten turns; where the median jumps from point to point, some never do.
 _MAX_TURNS = 50
+_FIRST_MULTIPLE = 16.0
 # At this multiple of the largest residual the loss is the square to five digits.
 _NEARLY_SQUARE = 1e3
 
@@ -46,19 +48,20 @@ def with_scales(view: View, batch: Row, find: Callable[[View, Row], Outcome]) ->
         rows, _, turns = carry
         outcome = find(view, rows)
         scale = jax.vmap(lambda row, free: spread(*residuals(row, free)))(rows, outcome.params)
-        moved = jnp.max(jnp.abs(jnp.log(scale / rows.scale)))
+        scale = scale * jnp.maximum(1.0, _FIRST_MULTIPLE / 2.0 ** turns.astype(view.dtype))
         start = jax.vmap(roles.whole)(outcome.params.astype(rows.start.dtype), rows.start)
         # What went wrong goes on from its first start.
         sound = jnp.isfinite(start).all(axis=1, keepdims=True)
-        rows = rows._replace(start=jnp.where(sound, start, rows.start), scale=scale)
-        return rows, moved, turns + 1
+        new = rows._replace(start=jnp.where(sound, start, rows.start), scale=scale)
+        return new, rows.scale, turns + 1
 
     def unsettled(carry: Any) -> Array:
-        _, moved, turns = carry
+        rows, former, turns = carry
+        moved = jnp.max(jnp.abs(jnp.log(rows.scale / former)))
         return (moved > jnp.finfo(view.dtype).eps ** 0.5) & (turns < _MAX_TURNS)
 
     scales = jax.vmap(largest)(batch)
-    carry = (batch._replace(scale=scales), jnp.full((), jnp.inf, view.dtype), jnp.int32(0))
+    carry = (batch._replace(scale=scales), jnp.full_like(scales, jnp.inf), jnp.int32(0))
     return lax.while_loop(unsettled, turn, carry)[0]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.problems import nist
 from mvopt import LevenbergMarquardt, Status, least_squares
-from mvopt.families.linearization import LeastSquaresProblem
+from mvopt.families.linearization import Evaluation, LeastSquaresProblem
 from mvopt.families.stopping import AUTO
 
 HARD = ["MGH10", "BoxBOD", "MGH17", "Eckerle4", "Bennett5", "Lanczos3", "Nelson", "Hahn1"]
@@ -234,7 +234,7 @@ def test_a_column_that_has_all_but_vanished_leaves_a_step_in_the_others(length):
 
     state = solver.init(problem, start, solver.blank(start))
     state = state._replace(scale=jnp.array([1.0, 1e3, 1.0], jnp.float32))
-    state = solver.step(problem, state, (start, rows))
+    state = solver.step(problem, state, Evaluation(0.5 * start @ start, start, rows))
     assert state.status == Status.RUNNING
     assert jnp.isfinite(state.trial).all()
     assert state.trial[0] < start[0]

@@ -116,7 +116,7 @@ def bootstrap(batch: Batch, fit: Fit, key: Array, num: int, kind: str, max_steps
     given = batch.given()
     _check(batch, given, fit, kind)
     fitted = _fitted(batch, given, fit)
-    loss = given.loss if fit.about.loss in ("Poisson", "Binomial") else None
+    loss = given.loss if fit.about.counts else None
     start = jax.vmap(_tree.ravel(batch.one(fit))[1])(batch.flat(fit))
     draw = jax.vmap(jax.vmap(partial(resampled, kind, loss), in_axes=(None, 0)))
     at_once = max(_NUMBERS // fitted.y.size, 1)
@@ -139,7 +139,7 @@ def bootstrap(batch: Batch, fit: Fit, key: Array, num: int, kind: str, max_steps
 def _check(batch: Batch, given: Any, fit: Fit, kind: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is not known: use one of {', '.join(KINDS)}")
-    if fit.about.loss in ("Poisson", "Binomial") and kind != "parametric":
+    if fit.about.counts and kind != "parametric":
         raise ValueError('counts are resampled by kind="parametric" only')
     if given.sigma_x is not None:
         raise ValueError("there is no bootstrap for errors in x")

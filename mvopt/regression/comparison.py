@@ -70,7 +70,7 @@ def compare(
 
 
 def _score(fit: Fit, criterion: str) -> Array:
-    if fit.about.loss in ("Huber", "SoftL1", "Cauchy", "Tukey"):
+    if fit.about.robust:
         raise ValueError("a robust loss is no likelihood: compare by least squares or a likelihood")
     score = jax.numpy.asarray(getattr(fit, criterion))
     good = (fit.status == Status.CONVERGED) | (fit.status == Status.STALLED)

@@ -20,6 +20,16 @@ class About(NamedTuple):
     # The scale of the errors is known, and not estimated from the residuals.
     known_scale: bool = False
 
+    @property
+    def robust(self) -> bool:
+        """Whether the loss is a robust one, and so no likelihood."""
+        return self.loss != "linear" and not self.counts
+
+    @property
+    def counts(self) -> bool:
+        """Whether the loss is the likelihood of counts."""
+        return self.loss in ("Poisson", "Binomial")
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)

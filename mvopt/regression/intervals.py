@@ -24,7 +24,6 @@ from mvopt.regression.uncertainty import uncertainty
 
 # A rise below the minimum that is more than rounding, in units of the wanted one.
 _LOWER = 1e-3
-_ROBUST = ("Huber", "SoftL1", "Cauchy", "Tukey")
 
 # Of one ray: the free parameters that it moves, and its direction in units of their standard errors
 # (for two: of the square root of their covariance).
@@ -87,7 +86,7 @@ def _profile(
     batch: Batch, fit: Fit, rays: list[Ray], quantile: Array, max_steps: int
 ) -> tuple[Array, Array, Array]:
     """Ends (N, K, n), statuses and least costs (N, K) of rays, where χ² rises by quantile·scale."""
-    if fit.about.loss in _ROBUST:
+    if fit.about.robust:
         raise ValueError("a robust loss is no likelihood and has no profile: use bootstrap")
     scale = 1.0 if fit.about.known_scale else fit.reduced_chi2
     rises = jnp.broadcast_to(0.5 * quantile * scale, jnp.shape(fit.chi2)).reshape(batch.count)

@@ -1,7 +1,8 @@
 """Pytrees of arrays: one flat vector per problem, one leading axis per batch."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,35 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from mvopt._types import Array
+
+T = TypeVar("T")
+
+
+def node(cls: type[T]) -> type[T]:
+    """Make a dataclass a pytree; fields with the metadata `static` belong to its structure.
+
+    Unlike those of `jax.tree_util.register_dataclass`, structures of two classes differ: JAX 0.10
+    takes those as equal, and runs what it has compiled for one solver when given another.
+    """
+    static = [each.name for each in fields(cls) if each.metadata.get("static")]  # type: ignore[arg-type]
+    data = [each.name for each in fields(cls) if each.name not in static]  # type: ignore[arg-type]
+    keys = [jax.tree_util.GetAttrKey(name) for name in data]
+
+    def flatten(one: T) -> tuple[tuple, tuple]:
+        return tuple(getattr(one, name) for name in data), tuple(
+            getattr(one, name) for name in static
+        )
+
+    def flatten_with_keys(one: T) -> tuple[tuple, tuple]:
+        children, structure = flatten(one)
+        return tuple(zip(keys, children, strict=True)), structure
+
+    def unflatten(structure: tuple, children: Iterable[Any]) -> T:
+        named = zip((*data, *static), (*children, *structure), strict=True)
+        return cls(**dict(named))
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
 
 
 def inexact(tree: Any) -> Any:

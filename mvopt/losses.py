@@ -17,6 +17,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.linearization import Terms
 
@@ -62,7 +63,7 @@ class Robust:
         return jax.jvp(slope, (residual,), (jnp.ones_like(residual),))[1]
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Huber(Robust):
     """Square within the threshold, linear beyond (Huber 1964)."""
@@ -75,7 +76,7 @@ class Huber(Robust):
         return jnp.where(size > 1, size - 0.5, 0.5 * t * t), 1 / size
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class SoftL1(Robust):
     """√(1 + t²) − 1: a smooth form of the absolute value (Charbonnier et al. 1997)."""
@@ -88,7 +89,7 @@ class SoftL1(Robust):
         return t * t / (1 + root), 1 / root  # no cancellation for small t
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Cauchy(Robust):
     """½ log(1 + t²): the likelihood of a Cauchy distribution."""
@@ -100,7 +101,7 @@ class Cauchy(Robust):
         return 0.5 * jnp.log1p(t * t), 1 / (1 + t * t)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Tukey(Robust):
     """Tukey's biweight: points beyond the threshold do not count (Beaton and Tukey 1974)."""
@@ -115,7 +116,7 @@ class Tukey(Robust):
         return square * (3 - square * (3 - square)) / 6, rest * rest
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Poisson:
     """Maximum likelihood for counts y ≥ 0 with the model as their mean (Fisher 1925)."""
@@ -137,7 +138,7 @@ class Poisson:
         return _xlogx(y) - y - jax.lax.lgamma(y + 1)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Binomial:
     """Maximum likelihood for y successes out of `trials`, with the model as their probability.

@@ -7,17 +7,17 @@ Its numbers are data: with others nothing is compiled anew.
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.linalg.products import dot
 from mvopt.linalg.qr import numerical_rank, pivoted_qr
 from mvopt.linalg.triangular import solve_lower, solve_upper
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Box:
     """lower ≤ x ≤ upper, each (n,) or a number; ±inf for none."""
@@ -30,7 +30,7 @@ class Box:
         return jnp.clip(x, self.lower, self.upper).astype(x.dtype)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Simplex:
     """x ≥ 0 with the sum `total` > 0 (Held, Wolfe and Crowder 1974)."""
@@ -47,7 +47,7 @@ class Simplex:
         return jnp.maximum(x - shift, 0.0)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Ball:
     """‖x − center‖ ≤ radius."""
@@ -64,7 +64,7 @@ class Ball:
         return (self.center + share * offset).astype(x.dtype)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Affine:
     """A x = b, A (m, n) and b (m,), m small; rows that depend on others are left out."""

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvopt import _tree
+from mvopt import _tree, losses, solvers
 
 
 def test_a_list_of_numbers_is_one_array():
@@ -78,3 +78,27 @@ def test_padding_repeats_the_last_row():
     rows = jnp.array([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_array_equal(_tree.pad_rows(rows, 4), [[1, 2], [3, 4], [3, 4], [3, 4]])
     assert _tree.pad_rows(rows, 2) is rows
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (solvers.LevenbergMarquardt(), solvers.Dogleg()),
+        (solvers.BFGS(), solvers.NonlinearCG()),
+        (losses.Huber(2.0), losses.Tukey(2.0)),
+    ],
+)
+def test_what_is_compiled_for_one_class_is_not_run_for_another(one, other):
+    name = jax.jit(lambda node: jnp.zeros(len(type(node).__name__)))
+    assert len(name(one)) == len(type(one).__name__)
+    assert len(name(other)) == len(type(other).__name__)
+
+
+def test_a_node_comes_back_whole():
+    solver = solvers.LBFGS(memory=7)
+    leaves, structure = jax.tree.flatten(solver)
+    assert jax.tree.unflatten(structure, leaves) == solver
+    assert structure == jax.tree.structure(solvers.LBFGS(memory=7))
+    assert structure != jax.tree.structure(solvers.LBFGS(memory=8))
+    ((path, _), *_), _ = jax.tree_util.tree_flatten_with_path(losses.Huber(2.0))
+    assert jax.tree_util.keystr(path) == ".threshold"

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt import _tree
 from mvopt._types import Array
 
 _SHOWN = 12  # rows and columns that are printed
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Blocks:
     """The derivatives of named outputs with respect to named parameters.

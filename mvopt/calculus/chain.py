@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.calculus.blocks import Blocks
 from mvopt.calculus.derivatives import real, split_axis, value_and_jacobian
@@ -33,7 +34,7 @@ def total_derivative(*fns: Callable[[Any], Any]) -> Callable[[Any], "Chain"]:
     return of_x
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Chain:
     """`values` are x, f(x), g(f(x)) and so on; `links[k]` is ∂values[k + 1]/∂values[k]."""

@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt import _tree
 from mvopt._types import Array
 
 # Of XLA's exp, log, sin, tanh, erf and so on; their errors are a few units, and not specified.
 _ULPS = 16
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Interval:
     """All numbers from `lo` to `hi`, arrays of one shape."""

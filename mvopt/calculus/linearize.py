@@ -73,7 +73,7 @@ def _sparse(fn: Callable[..., Any], pattern: Sparsity, at: Any, args: tuple) -> 
     return pattern.matrix(push, lambda w: pull(w)[0], value.dtype)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Linearization:
     """`value` + J (x − `at`), and its Jacobian J, (m, n), as a linear operator."""
@@ -137,7 +137,7 @@ class Linearization:
         return jax.tree.map(jnp.subtract, direction(x, self.at, "x", "at"), self.at)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class HessianOperator(Linearization):
     """The linearisation of a gradient, whose Jacobian, the Hessian, is symmetric."""

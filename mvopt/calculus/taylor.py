@@ -49,7 +49,7 @@ def taylor(fn: Callable[..., Any], at: Any, order: int, args: tuple = ()) -> "Ta
     return Taylor(at, _expanded(fn, at, table, args), args, fn, table, ranks)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Taylor:
     """A polynomial in the displacement from a point, and the function that it stands for.

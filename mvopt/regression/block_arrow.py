@@ -95,7 +95,7 @@ class ArrowState(NamedTuple):
         return self.arrow.cost
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class BlockArrow:
     """The solver of a `GroupProblem`."""

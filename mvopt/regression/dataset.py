@@ -50,8 +50,6 @@ class Setup(NamedTuple):
     precision: str | None
     estimate_scale: bool  # of a robust loss
     separable: bool  # linear parameters follow from the others
-    # The structure of a `Given` holds it too, but JAX 0.10 takes those of two dataclasses as equal.
-    loss: type | None
 
 
 class DataSet(NamedTuple):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array, Params
 from mvopt.regression import report
 from mvopt.regression.quantiles import normal_quantile, student_quantile
@@ -31,7 +32,7 @@ class About(NamedTuple):
         return self.loss in ("Poisson", "Binomial")
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Fit:
     """Result of `curve_fit` and `linear_fit`; a pytree of arrays.

@@ -14,7 +14,6 @@ a new t. No lane waits for another.
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mvopt import _tree
@@ -92,7 +91,7 @@ class ProfileState(NamedTuple):
         return self.inner.trial
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class ProfileEnd:
     """The solver; `inner` fits the other parameters."""

@@ -67,10 +67,7 @@ class Regression:
         layout, rows, shared, size = split_given(
             tuple(given), arguments.axes_over(given, in_axes), arguments.NAMES
         )
-        loss_type = None if settled is None else type(settled)
-        setup = Setup(
-            model, layout, fill, roles, absolute_sigma, precision, estimated, separable, loss_type
-        )
+        setup = Setup(model, layout, fill, roles, absolute_sigma, precision, estimated, separable)
         self._batch = Batch(setup, rows, shared, size)
 
     def fit(self, *, solver: Solver | None = None, max_steps: int = DEFAULT_MAX_STEPS) -> Fit:

@@ -91,7 +91,8 @@ def measures(
         )
         for i in range(len(others))
     ]
-    return Measures(each, tuple(np.isfinite(moves).all(axis=(0, 2)).tolist()))
+    movable = np.asarray(np.isfinite(moves).all(axis=(0, 2)))
+    return Measures(each, tuple(movable.tolist()))
 
 
 def _solved(

@@ -68,7 +68,7 @@ class AugmentedState(NamedTuple):
         return self.inner.trial
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class AugmentedLagrangian:
     """For constraints on more variables than a matrix can be built for.

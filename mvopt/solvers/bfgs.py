@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.descent import DescentMethod
 from mvopt.linalg.products import dot
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class BFGS(DescentMethod):
     """For up to a few hundred parameters: memory and time per step grow with their square.

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.bracketing import BracketingMethod, BracketState
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Bisection(BracketingMethod):
     """The bracket is halved at each step.

@@ -83,7 +83,7 @@ class Evaluation(NamedTuple):
     share: Array  # (), of its own terms that f is; infinite if not wanted
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Broyden:
     """A quasi-Newton method: for functions that are cheap beside their Jacobian.

@@ -7,14 +7,14 @@ stopping rule is xtol = 4·eps_m and atol = eps_a; the number of steps is then t
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.bracketing import BracketingMethod, BracketState
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Chandrupatla(BracketingMethod):
     """Inverse quadratic interpolation and bisection: the method of choice for a bracket.

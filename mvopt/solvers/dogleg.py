@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.damped import with_solve
 from mvopt.families.linearization import Linearization, curvature_along
 from mvopt.families.trust_region import TrustRegionMethod
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class Dogleg(TrustRegionMethod):
     """One factorisation a step, whatever the radius (Powell 1970; Nocedal and Wright 2006, 4.1)."""

@@ -10,10 +10,10 @@ algorithm AA, with mixing β:
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.families.equations import RootProblem, half_square, largest_entry, share_of_terms
 from mvopt.families.stopping import AUTO, tolerance
@@ -55,7 +55,7 @@ class FixedPointState(NamedTuple):
         return largest_entry(self.residual)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class FixedPoint:
     """Solves fn(x) = 0 by x ← x + β fn(x): for a map g, give fn(x) = g(x) − x.

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.damped import with_solve
 from mvopt.families.linearization import Linearization
 from mvopt.families.trust_region import TrustRegionMethod
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class GaussNewton(TrustRegionMethod):
     """Fast near a solution with small residuals; far from one `LevenbergMarquardt` is safer.

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import jax
-
+from mvopt import _tree
 from mvopt.families.primal_dual import PrimalDualMethod
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class InteriorPoint(PrimalDualMethod):
     """The default of `minimize` with inequality constraints, or equations and bounds.

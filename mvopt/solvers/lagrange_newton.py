@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-import jax
-
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.constrained import ConstrainedProblem
 from mvopt.families.primal_dual import PrimalDualMethod
 from mvopt.families.primal_dual_state import PrimalDualState
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class LagrangeNewton(PrimalDualMethod):
     """The default of `minimize` with equality constraints alone.

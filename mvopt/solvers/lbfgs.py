@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.descent import DescentMethod
 
@@ -19,7 +19,7 @@ class Pairs(NamedTuple):
     scale: Array  # (), multiple of the identity that stands for what is older
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class LBFGS(DescentMethod):
     """Memory and time per step grow with n times `memory` (Liu and Nocedal 1989).

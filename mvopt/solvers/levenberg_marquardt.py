@@ -8,10 +8,10 @@ converges so fast that a fixed number of rounds serves: no lane waits for anothe
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.damped import Solve, with_solve
 from mvopt.families.linearization import Linearization
@@ -23,7 +23,7 @@ _ROUNDS = 3
 _SLACK = 0.1
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class LevenbergMarquardt(TrustRegionMethod):
     """The default of `least_squares` and `curve_fit`."""

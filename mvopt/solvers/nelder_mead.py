@@ -12,7 +12,6 @@ best vertex, on the other side, and believed only when it ends there again.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mvopt import _tree
@@ -56,7 +55,7 @@ class SimplexState(NamedTuple):
         return jnp.full_like(self.mark, jnp.nan)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class NelderMead:
     """For a few parameters, where derivatives do not exist or mean nothing; memory n².

@@ -15,7 +15,6 @@ multiplicity 1 / (1 − r).
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mvopt import _tree
@@ -77,7 +76,7 @@ class NewtonState(NamedTuple):
         return largest_entry(self.residual)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class NewtonRaphson:
     """The default of `root`.

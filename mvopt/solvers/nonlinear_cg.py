@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.families.descent import DescentMethod
 
@@ -25,7 +25,7 @@ class LastStep(NamedTuple):
     slope: Array  # (), first-order change of the value over it
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class NonlinearCG(DescentMethod):
     """Memory and time per step grow with n, and less than for LBFGS; it takes more steps.

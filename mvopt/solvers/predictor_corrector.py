@@ -57,7 +57,7 @@ class PredictorState(NamedTuple):
         return self.x
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class PredictorCorrector:
     """The solver of `quadratic_program`.

@@ -39,7 +39,7 @@ class ProjectedState(NamedTuple):
     status: Array  # () int32
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class ProjectedGradient:
     """Minimise over a set that is easy to project onto (Birgin, Martínez and Raydan 2000).

@@ -10,7 +10,6 @@ all eigenvalues of H, or, for many parameters, by conjugate gradients from produ
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from mvopt import _tree
@@ -54,7 +53,7 @@ class NewtonState(NamedTuple):
         return stopping.largest_slope(self.value, self.model.gradient, self.model.free)
 
 
-@jax.tree_util.register_dataclass
+@_tree.node
 @dataclass(frozen=True)
 class TrustRegionNewton:
     """The default of `minimize` up to a few hundred parameters.

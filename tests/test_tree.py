@@ -81,7 +81,7 @@ def test_padding_repeats_the_last_row():
 
 
 @pytest.mark.parametrize(
-    "one, other",
+    ("one", "other"),
     [
         (solvers.LevenbergMarquardt(), solvers.Dogleg()),
         (solvers.BFGS(), solvers.NonlinearCG()),

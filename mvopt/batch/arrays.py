@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import DataSets, constant, of_rows
+from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
 from mvopt.batch.tables import row_numbers
 
 
@@ -26,14 +26,17 @@ def read(data: DataTable) -> DataSets:
     if y.ndim != 2 or y.size == 0:
         raise InputError(f"y has shape {y.shape}: give (data sets, points), at least (1, 1)")
     ids = _ids(data.datasets, held, len(y)) if data.datasets else row_numbers(len(y))
-    sigma = mask = None
-    if isinstance(data.sigma, float):
-        sigma = constant(data.sigma, y.size)
-    elif data.sigma is not None:
-        sigma = np.broadcast_to(_fitting("sigma", data.sigma, held, y.shape), y.shape)
+    extras = {}
+    for key in EXTRAS:
+        value = getattr(data, key)
+        if isinstance(value, float):
+            extras[key] = constant(value, y.size)
+        elif value is not None:
+            extras[key] = np.broadcast_to(_fitting(key, value, held, y.shape), y.shape)
+    mask = None
     if data.mask is not None:
         mask = np.broadcast_to(_fitting("mask", data.mask, held, y.shape) != 0, y.shape)
-    return of_rows(ids, _x(data.x, held, y.shape), y, sigma, mask)
+    return of_rows(ids, _x(data.x, held, y.shape), y, extras, mask)
 
 
 def shared_x(value: Any, points: int) -> np.ndarray:

@@ -4,7 +4,7 @@ A data set is padded to a length that depends on its own length alone, so that i
 not depend on its company.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,15 +24,20 @@ class Bucket:
     """Some data sets of a block, padded: `index` (B,) are their numbers among all.
 
     `x` is (B, L), or (B, k, L) for k > 1 variables, without the B where it is shared by all;
-    `y`, `mask` and `sigma` (or None) are (B, L).
+    `y`, `mask` and each of the `extras` are (B, L).
     """
 
     index: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    sigma: np.ndarray | None
+    extras: Mapping[str, np.ndarray]
     mask: np.ndarray
     shared_x: bool
+
+    @property
+    def num_x(self) -> int:
+        """How many independent variables there are."""
+        return self.x.shape[-2] if self.x.ndim + self.shared_x == 3 else 1
 
 
 def padded_length(lengths: np.ndarray) -> np.ndarray:
@@ -88,7 +93,7 @@ def _gather(data: DataSets, index: np.ndarray, padded: int) -> Bucket:
         index=index,
         x=_squeezed(x, data),
         y=data.y[where].reshape(shape),
-        sigma=None if data.sigma is None else data.sigma[where].reshape(shape),
+        extras={key: values[where].reshape(shape) for key, values in data.extras.items()},
         mask=inside if data.mask is None else inside & data.mask[where].reshape(shape),
         shared_x=data.shared_x,
     )

@@ -17,6 +17,7 @@ from mvopt._types import Array
 from mvopt.batch.config import Config, ModelTable, ParameterTable
 from mvopt.regression import models
 from mvopt.regression.expression import Expression, parse
+from mvopt.regression.parameters import roles_of
 
 Model = Any  # called as model(x, params), with .names
 
@@ -38,13 +39,15 @@ class Choice:
     """A model with the starts, the bounds and the fixed parameters that belong to it.
 
     `start` (n,) has NaN where the model's own guess is to be taken; `lower` and `upper` are (n,),
-    or None where nothing is bounded.
+    or None where nothing is bounded. `prior` are means and standard deviations (n,), or None.
     """
 
     model: Model
     start: np.ndarray
     bounds: tuple[np.ndarray, np.ndarray] | None
     fixed: tuple[str, ...]
+    tied: dict[str, str]
+    prior: tuple[np.ndarray, np.ndarray] | None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,16 +69,28 @@ def choose(config: Config, num_x: int) -> Choice:
                 f"({listed(names)}): {remedy}"
             )
     tables = [given.get(name, ParameterTable()) for name in names]
-    if all(table.fixed for table in tables):
-        raise InputError(f"[parameters] fixes all of {listed(names)}: leave one free")
+    fixed = tuple(name for name, table in zip(names, tables, strict=True) if table.fixed)
+    tied = {name: table.tied for name, table in given.items() if table.tied is not None}
+    try:
+        roles_of(names, fixed, tied)
+    except ValueError as error:
+        raise InputError(f"[parameters] {error}") from None
+    priors = [[0.0, np.inf] if table.prior is None else table.prior for table in tables]
     guessed = hasattr(model, "guess")
-    bounds = (np.array([t.min for t in tables]), np.array([t.max for t in tables]))
+    bounds = _sides([[table.min, table.max] for table in tables])
     return Choice(
         model=_within(model, tables) if isinstance(model, Expression) else model,
         start=np.array([np.nan if guessed and t.init is None else _start(t) for t in tables]),
         bounds=bounds if np.isfinite(bounds).any() else None,
-        fixed=tuple(name for name, table in zip(names, tables, strict=True) if table.fixed),
+        fixed=fixed,
+        tied=tied,
+        prior=_sides(priors) if any(table.prior is not None for table in tables) else None,
     )
+
+
+def _sides(pairs: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.array(pairs).T
+    return first, second
 
 
 def _within(expression: Expression, tables: list[ParameterTable]) -> Expression:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from mvopt._errors import InputError, located, quoted, suggestion
+from mvopt import losses
+from mvopt._errors import InputError, listed, located, quoted, suggestion
 from mvopt.least_squares import DEFAULT_MAX_STEPS
 
 # How far above the configuration's folder a relative data path is looked for.
@@ -17,6 +18,10 @@ _PARENTS = 2
 
 Column = str
 Numbers = list[float] | list[list[float]]
+Positive = Annotated[float, Field(gt=0)]
+
+
+ROBUST = tuple(name for name, kind in losses.NAMED.items() if isinstance(kind(), losses.Robust))
 
 
 class _Table(BaseModel):
@@ -41,6 +46,12 @@ class DataTable(_Table):
     sigma: Column | list[Column] | float | None = Field(
         default=None,
         description="a column, an expression, or a number; wide: also a list of columns",
+    )
+    sigma_x: Column | list[Column] | float | None = Field(
+        default=None, description="a column or a number; wide: also a list of columns"
+    )
+    trials: Column | list[Column] | float | None = Field(
+        default=None, description="a column or a number; wide: also a list of columns"
     )
     mask: Column | list[Column] | None = Field(
         default=None, description="a column that is true (or not 0) where the point counts"
@@ -75,14 +86,22 @@ class ParameterTable(_Table):
     min: float = Field(default=-math.inf, description="a number")
     max: float = Field(default=math.inf, description="a number")
     fixed: bool = Field(default=False, description="true or false")
+    tied: str | None = Field(
+        default=None, description='an expression of other parameters such as "2*a"'
+    )
+    prior: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        default=None, description="[mean, standard deviation]"
+    )
 
 
 class FitTable(_Table):
     """`[fit]`: how to fit."""
 
-    loss: Literal["linear"] = Field(
-        default="linear", description='"linear" (sums of squares), the only one in this version'
+    loss: Literal["linear", "huber", "soft_l1", "cauchy", "tukey", "poisson", "binomial"] = Field(
+        default="linear", description=f'"linear" or one of {", ".join(losses.NAMED)}'
     )
+    threshold: Positive | None = Field(default=None, description="a number above 0")
+    scale: Positive | None = Field(default=None, description="a number above 0")
     absolute_sigma: bool = Field(default=False, description="true or false")
     max_steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=DEFAULT_MAX_STEPS, description="a whole number from 1 to 1,000,000"
@@ -97,6 +116,13 @@ class OutputTable(_Table):
 
     path: str = Field(default="results", description="a folder, relative to the current one")
     csv: bool = Field(default=False, description="true or false")
+    intervals: Literal["t", "profile"] | None = Field(default=None, description='"t" or "profile"')
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.95, description="a number between 0 and 1"
+    )
+    figures: list[Literal["r_squared", "log_likelihood", "aic", "aicc", "bic"]] = Field(
+        default=[], description="a list of r_squared, log_likelihood, aic, aicc, bic"
+    )
 
 
 class Config(_Table):
@@ -114,6 +140,7 @@ def load(path: Path) -> Config:
     with located(str(path)):
         config = _validated(_read(path))
         _check_model(config.model)
+        _check_fit(config)
         for name, parameter in config.parameters.items():
             with located(f"[parameters.{name}]", " "):
                 _check_parameter(parameter)
@@ -203,6 +230,23 @@ def _check_model(model: ModelTable) -> None:
         raise InputError("[model] parameters names one twice: give each its own name")
 
 
+def _check_fit(config: Config) -> None:
+    fit = config.fit
+    for key in ("threshold", "scale"):
+        if getattr(fit, key) is not None and fit.loss not in ROBUST:
+            raise InputError(f"[fit] {key} is for a robust loss ({listed(ROBUST)}): remove it")
+    if fit.loss in ROBUST and config.output.intervals == "profile":
+        raise InputError(
+            f"[output] intervals: {fit.loss} is no likelihood and has no profile: write 't'"
+        )
+    if config.data.trials is not None and fit.loss != "binomial":
+        raise InputError("[data] trials is for [fit] loss = 'binomial': remove it")
+    counts = fit.loss in ("poisson", "binomial")
+    for key in ("sigma", "sigma_x"):
+        if counts and getattr(config.data, key) is not None:
+            raise InputError(f"[data] {key}: counts have no such errors: remove it")
+
+
 def _check_parameter(parameter: ParameterTable) -> None:
     low, high, init = parameter.min, parameter.max, parameter.init
     if math.isnan(low) or math.isnan(high):
@@ -215,3 +259,8 @@ def _check_parameter(parameter: ParameterTable) -> None:
         raise InputError(f"init ({init}) is outside min ({low}) and max ({high}): move one of them")
     if parameter.fixed and init is None:
         raise InputError("fixed = true needs the value to hold: give init")
+    if parameter.prior is not None and not parameter.prior[1] > 0:
+        raise InputError(f"prior = {parameter.prior}: its standard deviation must be above 0")
+    others = {"init", "min", "max", "fixed", "prior"} & parameter.model_fields_set
+    if parameter.tied is not None and others:
+        raise InputError(f"a tied parameter follows from others: remove {listed(sorted(others))}")

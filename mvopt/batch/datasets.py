@@ -4,10 +4,14 @@ A point with a missing value in x, y or sigma is masked: it is left out in all t
 is written as such stays in, and its data set ends with the status NONFINITE.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+
+# What a point can have besides x and y, under the names of `[data]`.
+EXTRAS = ("sigma", "sigma_x", "trials")
 
 
 @dataclass(frozen=True)
@@ -16,14 +20,14 @@ class DataSets:
 
     `ids` is a table with a row per data set. `x` has shape (k, P) for k independent variables
     and P points, or (k, m) where `shared_x` is true and all data sets have the same m abscissas.
-    `y`, `sigma` (or None) and `mask` (or None: all points count) have shape (P,).
+    `y`, each of the `extras` and `mask` (or None: all points count) have shape (P,).
     """
 
     ids: pa.Table
     offsets: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    sigma: np.ndarray | None
+    extras: Mapping[str, np.ndarray]
     mask: np.ndarray | None
     shared_x: bool
 
@@ -37,7 +41,11 @@ class DataSets:
 
 
 def of_rows(
-    ids: pa.Table, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None, mask: np.ndarray | None
+    ids: pa.Table,
+    x: np.ndarray,
+    y: np.ndarray,
+    extras: Mapping[str, np.ndarray],
+    mask: np.ndarray | None,
 ) -> DataSets:
     """Hold a row (m points) per data set; x is (k, m), shared by all, or (k, N, m)."""
     rows, points = y.shape
@@ -46,7 +54,7 @@ def of_rows(
         offsets=np.arange(rows + 1) * points,
         x=x if x.ndim == 2 else x.reshape(len(x), -1),
         y=y.reshape(-1),
-        sigma=None if sigma is None else sigma.reshape(-1),
+        extras={key: values.reshape(-1) for key, values in extras.items()},
         mask=None if mask is None or mask.all() else mask.reshape(-1),
         shared_x=x.ndim == 2,
     )
@@ -57,14 +65,14 @@ def of_groups(
     number: np.ndarray,
     x: list[np.ndarray],
     y: np.ndarray,
-    sigma: np.ndarray | None,
+    extras: Mapping[str, np.ndarray],
     mask: np.ndarray | None,
 ) -> DataSets:
     """Hold rows, one a point, of which `number` says the data set; each keeps its rows' order."""
     if np.any(number[1:] < number[:-1]):
         order = np.argsort(number, kind="stable")
         x, y = [values[order] for values in x], y[order]
-        sigma = None if sigma is None else sigma[order]
+        extras = {key: values[order] for key, values in extras.items()}
         mask = None if mask is None else mask[order]
     ends = np.cumsum(np.bincount(number, minlength=len(ids)))
     return DataSets(
@@ -72,7 +80,7 @@ def of_groups(
         offsets=np.concatenate([[0], ends]),
         x=np.stack(x),
         y=y,
-        sigma=sigma,
+        extras=extras,
         mask=mask,
         shared_x=False,
     )

@@ -9,16 +9,17 @@ import pyarrow as pa
 from mvopt._errors import InputError, listed, located, quoted
 from mvopt.batch import tables
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import DataSets, constant, of_groups
+from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_groups
 from mvopt.regression.expression import Expression, parse
 
 
 def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:
     """Read and group the files' rows; `known` are their columns."""
     x = [_field("x", text, known) for text in _texts("x", data.x, known)]
-    fields = [*x, _field("y", _text("y", data.y, known), known)]
-    if isinstance(data.sigma, str | list):
-        fields.append(_field("sigma", _text("sigma", data.sigma, known), known))
+    given = {key: getattr(data, key) for key in EXTRAS if getattr(data, key) is not None}
+    named = {key: value for key, value in given.items() if not isinstance(value, float)}
+    rest = {"y": data.y, **named}
+    fields = [*x, *(_field(key, _text(key, text, known), known) for key, text in rest.items())]
     mask = [] if data.mask is None else [_text("mask", data.mask, known)]
     tables.check_columns("dataset", data.datasets, known)
     tables.check_columns("mask", mask, known)
@@ -29,15 +30,14 @@ def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:
     parts = [field.over(columns) for field in fields]
     valid = [part.valid for part in parts if part.valid is not None]
     valid += [columns.truth(name) for name in mask]
-    y, *sigma = (part.values for part in parts[len(x) :])
-    if isinstance(data.sigma, float):
-        sigma = [constant(data.sigma, len(number))]
+    y, *values = (part.values for part in parts[len(x) :])
+    extras = {key: constant(value, len(number)) for key, value in given.items() if key not in named}
     return of_groups(
         ids=ids,
         number=number,
         x=[part.values for part in parts[: len(x)]],
         y=y,
-        sigma=sigma[0] if sigma else None,
+        extras={**extras, **dict(zip(named, values, strict=True))},
         mask=np.logical_and.reduce(valid) if valid else None,
     )
 

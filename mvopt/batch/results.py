@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,28 +28,45 @@ _OURS = re.compile(r"(part-\d{5,}\.parquet|fits\.csv|run\.json)(\.tmp)?")
 _FIGURES = ("chi2", "reduced_chi2", "p_value", "dof", "num_points", "num_steps")
 
 
-def column_names(ids: list[str], parameters: tuple[str, ...]) -> list[str]:
-    """Return the columns of the table; raises `InputError` where two would be called the same."""
-    estimates = [name for parameter in parameters for name in (parameter, f"{parameter}_stderr")]
-    names = [*ids, *estimates, *_FIGURES, "status", "message"]
-    double = sorted({name for name in names if names.count(name) > 1})
-    if double:
-        raise InputError(
-            f"the table of results would have two columns {listed(double)}: rename one"
-        )
-    return names
+@dataclass(frozen=True)
+class Columns:
+    """The columns of the table: those of each parameter, figures of the fit, and its status."""
 
+    parameters: tuple[str, ...]
+    intervals: bool = False  # the ends of each parameter's interval
+    figures: tuple[str, ...] = ()  # of a `Fit`, besides those that are always there
 
-def table(ids: pa.Table, parameters: tuple[str, ...], fit: Fit, num_points: np.ndarray) -> pa.Table:
-    """Return the rows of a block from its fits, whose arrays lie in the memory of the host."""
-    columns = [*ids.columns]
-    for i in range(len(parameters)):
-        columns += [pa.array(fit.params[:, i]), pa.array(fit.stderr[:, i])]
-    columns += [pa.array(fit.chi2), pa.array(fit.reduced_chi2), pa.array(fit.p_value)]
-    columns += [pa.array(fit.dof), pa.array(num_points), pa.array(fit.num_steps)]
-    columns += [_texts(fit.status, {s: s.name for s in Status})]
-    columns += [_texts(fit.status, {s: s.sentence for s in Status if s is not Status.CONVERGED})]
-    return pa.table(columns, names=column_names(ids.schema.names, parameters))
+    def names(self, ids: list[str]) -> list[str]:
+        """Return all names; raises `InputError` where two columns would be called the same."""
+        kinds = ("", "_stderr", "_low", "_high") if self.intervals else ("", "_stderr")
+        estimates = [f"{name}{kind}" for name in self.parameters for kind in kinds]
+        names = [*ids, *estimates, *_FIGURES, *self.figures, "status", "message"]
+        double = sorted({name for name in names if names.count(name) > 1})
+        if double:
+            raise InputError(
+                f"the table of results would have two columns {listed(double)}: rename one"
+            )
+        return names
+
+    def table(
+        self,
+        ids: pa.Table,
+        fit: Fit,
+        ends: tuple[np.ndarray, np.ndarray] | None,
+        num_points: np.ndarray,
+    ) -> pa.Table:
+        """Return the rows of a block from its fits, whose arrays lie in the memory of the host."""
+        columns = [*ids.columns]
+        for i in range(len(self.parameters)):
+            kinds = (fit.params, fit.stderr, *(ends if ends is not None else ()))
+            columns += [pa.array(values[:, i]) for values in kinds]
+        columns += [pa.array(fit.chi2), pa.array(fit.reduced_chi2), pa.array(fit.p_value)]
+        columns += [pa.array(fit.dof), pa.array(num_points), pa.array(fit.num_steps)]
+        columns += [pa.array(np.asarray(getattr(fit, name))) for name in self.figures]
+        columns += [_texts(fit.status, {s: s.name for s in Status})]
+        failures: dict[Status, str] = {s: s.sentence for s in Status if s is not Status.CONVERGED}
+        columns += [_texts(fit.status, failures)]
+        return pa.table(columns, names=self.names(ids.schema.names))
 
 
 def _texts(status: Any, texts: dict[Status, str]) -> pa.Array:

@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import platformdirs
 import pyarrow as pa
 
 from mvopt._errors import located
 from mvopt.batch import config as configuration
 from mvopt.batch import results, sources, summary
-from mvopt.batch.blocks import Bucket, blocks, buckets
-from mvopt.batch.choice import Choice, choose
+from mvopt.batch.blocks import blocks
+from mvopt.batch.choice import choose
 from mvopt.batch.config import Config
-from mvopt.batch.datasets import DataSets
 from mvopt.batch.engines import engine
+from mvopt.batch.fitting import columns_of, fit_block
 from mvopt.batch.progress import progress_bar
-from mvopt.regression.curve_fit import curve_fit
-from mvopt.regression.fit import Fit
 
 # Below this many data sets unoptimised code, which fits about three times slower, costs less time
 # than the compiler's optimisations: those take one second of three.
@@ -42,7 +39,7 @@ def run(path: Path, out: Path | None, engine_name: str) -> None:
         data = sources.read(config.data)
         choice = choose(config, data.num_x)
         ids = data.ids.schema.names
-        results.column_names(ids, choice.names)
+        columns_of(choice, config).names(ids)
         writer = results.Writer(out or Path(config.output.path), config.output.csv, _record(config))
     jax.config.update("jax_disable_most_optimizations", len(data) < _FEW_DATA_SETS)
     start = time.perf_counter()
@@ -63,41 +60,6 @@ def run(path: Path, out: Path | None, engine_name: str) -> None:
     console.print(
         f"{converged} in {seconds:.2f} s; the table is in {writer.folder}", soft_wrap=True
     )
-
-
-def fit_block(data: DataSets, choice: Choice, config: Config, block: range) -> pa.Table:
-    """Fit a block of data sets and return its rows of the table, in the order of the data."""
-    fits, index, num_points = [], [], []
-    for bucket in buckets(data, block):
-        fits.append(_fit_bucket(bucket, choice, config))
-        index.append(bucket.index)
-        num_points.append(np.count_nonzero(bucket.mask, axis=1))
-    order = np.argsort(np.concatenate(index))
-    fit = jax.tree.map(lambda *parts: np.concatenate(parts)[order], *fits)
-    ids = data.ids.slice(block.start, len(block))
-    return results.table(ids, choice.names, fit, np.concatenate(num_points)[order])
-
-
-def _fit_bucket(bucket: Bucket, choice: Choice, config: Config) -> Fit:
-    dtype = np.float32 if config.fit.precision == "float32" else np.float64
-    guess_all = np.isnan(choice.start).all()
-    bounds = choice.bounds
-    fit = curve_fit(
-        choice.model,
-        bucket.x.astype(dtype, copy=False),
-        bucket.y.astype(dtype, copy=False),
-        None if guess_all else choice.start.astype(dtype),
-        None if bucket.sigma is None else bucket.sigma.astype(dtype, copy=False),
-        mask=bucket.mask,
-        bounds=None if bounds is None else (bounds[0].astype(dtype), bounds[1].astype(dtype)),
-        fixed=choice.fixed or None,
-        loss=config.fit.loss,
-        absolute_sigma=config.fit.absolute_sigma,
-        in_axes=(None if bucket.shared_x else 0, 0, None, 0, 0),
-        max_steps=config.fit.max_steps,
-        precision=config.fit.precision,
-    )
-    return jax.device_get(fit)
 
 
 def set_up_jax(precision: str) -> None:

@@ -9,12 +9,13 @@ from mvopt._errors import InputError, listed, quoted, suggestion
 from mvopt.batch import tables
 from mvopt.batch.arrays import shared_x
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import DataSets, constant, of_rows
+from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
 
 
 def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:
     """Read the files' rows; `known` are their columns."""
-    names = {key: _names(key, getattr(data, key), known) for key in ("x", "y", "sigma", "mask")}
+    keys = ("x", "y", *EXTRAS, "mask")
+    names = {key: _names(key, getattr(data, key), known) for key in keys}
     points = len(names["y"])
     if points == 0:
         raise InputError(f"y is missing: give a list of columns or a glob of {listed(known)}")
@@ -23,7 +24,7 @@ def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:
             raise InputError(f"{key} has {len(found)} columns and y {points}: give as many")
     tables.check_columns("dataset", data.datasets, known)
 
-    numbers = [*names["x"], *names["y"], *names["sigma"]]
+    numbers = [name for key in ("x", "y", *EXTRAS) for name in names[key]]
     columns = tables.Columns(files, numbers, [*data.datasets, *names["mask"]])
     rows = len(columns.table)
     mask = np.ones((rows, points), bool)
@@ -31,11 +32,12 @@ def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:
         mask[:, i] = columns.truth(name)
     y = _matrix(columns, names["y"], mask)
     x = _matrix(columns, names["x"], mask)[None] if names["x"] else shared_x(data.x, points)
-    sigma = _matrix(columns, names["sigma"], mask) if names["sigma"] else None
-    if isinstance(data.sigma, float):
-        sigma = constant(data.sigma, y.size)
+    extras = {key: _matrix(columns, names[key], mask) for key in EXTRAS if names[key]}
+    for key in EXTRAS:
+        if isinstance(getattr(data, key), float):
+            extras[key] = constant(getattr(data, key), y.size)
     ids = columns.table.select(data.datasets) if data.datasets else tables.row_numbers(rows)
-    return of_rows(ids, x, y, sigma, mask)
+    return of_rows(ids, x, y, extras, mask)
 
 
 def _matrix(columns: tables.Columns, names: list[str], mask: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def ragged(count=300, seed=5):
         number,
         [values, -values],
         10 * values,
-        1 + values,
+        {"sigma": 1 + values},
         rng.random(total) < 0.9,
     )
 
@@ -50,7 +50,8 @@ def test_every_data_set_is_in_one_bucket_with_its_points(monkeypatch):
                 expected = data.mask[points]
                 assert used.sum() == expected.sum()
                 assert bucket.y[row, used].tolist() == data.y[points][expected].tolist()
-                assert bucket.sigma[row, used].tolist() == data.sigma[points][expected].tolist()
+                sigma = bucket.extras["sigma"][row, used]
+                assert sigma.tolist() == data.extras["sigma"][points][expected].tolist()
                 assert bucket.x[row][:, used].tolist() == data.x[:, points][:, expected].tolist()
                 assert np.isin(bucket.y[row], data.y[points]).all()
     assert count > 10
@@ -73,7 +74,7 @@ def test_a_data_set_larger_than_a_block_has_one_of_its_own(monkeypatch):
 def test_rows_are_not_copied_through_an_index_nor_padded_where_x_is_shared(shared):
     y = np.arange(15.0).reshape(3, 5)
     x = np.arange(5.0)[None] if shared else np.stack([y])
-    data = of_rows(pa.table({"id": [1, 2, 3]}), x, y, None, None)
+    data = of_rows(pa.table({"id": [1, 2, 3]}), x, y, {}, None)
     (block,) = blocks(data)
     (bucket,) = buckets(data, block)
     assert bucket.y.shape == ((3, 5) if shared else (3, 8))

@@ -28,6 +28,19 @@ def test_a_named_model_leaves_missing_starts_to_its_guess():
     assert choice.fixed == ("intercept",)
 
 
+def test_ties_and_priors():
+    limits = {"b": {"tied": "2*a"}, "c": {"prior": [1, 0.5]}}
+    choice = chosen({"expression": "a*x + b + c*x**2"}, limits)
+    assert choice.tied == {"b": "2*a"}
+    means, deviations = choice.prior
+    assert (means[2], deviations.tolist()) == (1, [np.inf, np.inf, 0.5])
+    for formula, remedy in (("2*d", "parameters are"), ("2*c", "need each other"), ("2*", "2*")):
+        both = {"b": {"tied": formula}, "c": {"tied": "b"}}
+        with pytest.raises(InputError, match=r"\[parameters\]") as caught:
+            chosen({"expression": "a*x + b + c*x**2"}, both)
+        assert remedy in str(caught.value)
+
+
 def test_an_expression_is_guessed_within_its_bounds():
     limits = {"b": {"min": 2, "max": 4}, "c": {"max": -5}, "d": {"init": 9}}
     choice = chosen({"expression": "a + b*x + c*x**2 + d*x**3"}, limits)

@@ -58,6 +58,20 @@ BAD = [
     (BASE + "[parameters.a]\nfixed = true", "[parameters.a]", "init"),
     (BASE.replace("a.csv", "b.csv"), "[data] path = 'b.csv'", "does not exist"),
     ("[data", "not valid TOML", "correct"),
+    (BASE + "[fit]\nthreshold = 2.0", "[fit] threshold", "huber"),
+    (BASE + "[fit]\nloss = 'huber'\nscale = 0", "[fit] scale = 0", "above 0"),
+    (BASE + "[fit]\nloss = 'tukey'\n[output]\nintervals = 'profile'", "[output] intervals", "'t'"),
+    (BASE + "[output]\nlevel = 95", "[output] level = 95", "between 0 and 1"),
+    (BASE + "[output]\nfigures = ['aicd']", "[output] figures", "aicc"),
+    (BASE.replace("[model]", "trials = 9\n[model]"), "[data] trials", "binomial"),
+    (
+        BASE.replace("[model]", "sigma = 9\n[model]") + "[fit]\nloss = 'poisson'",
+        "[data] sigma",
+        "remove",
+    ),
+    (BASE + "[parameters.slope]\nprior = [1, 2, 3]", "[parameters.slope] prior", "[mean, "),
+    (BASE + "[parameters.slope]\nprior = [1, 0]", "[parameters.slope] prior", "above 0"),
+    (BASE + "[parameters.slope]\ntied = '2'\nmin = 0", "[parameters.slope]", "remove min"),
     (BASE + "[fit]\nloss = '" + "x" * 10_000_000 + "'\nbad = 1", "[fit] loss", '"linear"'),
 ]
 

@@ -13,8 +13,10 @@ from mvopt._types import Status
 from mvopt.batch import results
 from mvopt.regression.fit import Fit
 
+COLUMNS = results.Columns(("a", "b"))
 
-def rows(ids=(1, 2)):
+
+def rows(ids=(1, 2), columns=COLUMNS, ends=None):
     count = len(ids)
     fit = Fit(
         params=np.arange(2.0 * count).reshape(count, 2),
@@ -31,12 +33,12 @@ def rows(ids=(1, 2)):
         num_estimated=np.full(count, 3),
         r_squared=np.ones(count),
     )
-    return results.table(pa.table({"id": list(ids)}), ("a", "b"), fit, np.full(count, 5))
+    return columns.table(pa.table({"id": list(ids)}), fit, ends, np.full(count, 5))
 
 
 def test_columns_and_messages():
     table = rows()
-    assert table.column_names == results.column_names(["id"], ("a", "b"))
+    assert table.column_names == COLUMNS.names(["id"])
     assert table["status"].to_pylist() == ["CONVERGED", "SINGULAR"]
     assert table["message"].to_pylist() == [None, Status.SINGULAR.sentence]
     assert table["b"].to_pylist() == [1, 3]
@@ -45,7 +47,17 @@ def test_columns_and_messages():
 
 def test_two_columns_of_one_name_are_refused():
     with pytest.raises(InputError, match="two columns a"):
-        results.column_names(["a"], ("a",))
+        results.Columns(("a",)).names(["a"])
+
+
+def test_intervals_and_more_figures_are_columns():
+    columns = results.Columns(("a", "b"), intervals=True, figures=("r_squared", "aic"))
+    table = rows((7,), columns, (np.array([[-1.0, -2.0]]), np.array([[3.0, 4.0]])))
+    assert table.column_names == columns.names(["id"])
+    (row,) = table.to_pylist()
+    ends = [row[name] for name in ("a_low", "a_high", "b_low", "b_high")]
+    assert ends == [-1, 3, -2, 4]
+    assert (row["r_squared"], row["aic"]) == (1, 6)
 
 
 def test_parts_csv_and_record(tmp_path):

@@ -30,7 +30,7 @@ def test_long_groups_rows_in_the_order_of_their_first(csv):
     assert data.offsets.tolist() == [0, 2, 5]
     assert data.x.tolist() == [[1, 2, 1, 2, 4]]
     assert data.y.tolist() == [10, 11, 20, 21, 22]
-    assert data.sigma.tolist() == [1, 2, 1, 2, 3]
+    assert data.extras["sigma"].tolist() == [1, 2, 1, 2, 3]
     assert data.mask is None
 
 
@@ -45,7 +45,7 @@ def test_ids_of_two_columns_expressions_and_a_constant_sigma(csv):
     ]
     np.testing.assert_allclose(data.x, [[0, np.log(4), 0, 0], [1, 4, 1, 1]])
     assert data.y.tolist() == [6, 12, 8, 10]
-    assert data.sigma.tolist() == [0.5] * 4
+    assert data.extras["sigma"].tolist() == [0.5] * 4
 
 
 def test_without_ids_there_is_one_data_set(csv):

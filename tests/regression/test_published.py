@@ -11,7 +11,7 @@ from scipy.optimize import curve_fit as scipy_fit
 import mvopt
 from mvopt.batch import config, sources
 from mvopt.batch.choice import choose
-from mvopt.batch.runner import fit_block
+from mvopt.batch.fitting import fit_block
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "fit"
 SETS = sorted(path.stem for path in CONFIGS.glob("*.toml"))

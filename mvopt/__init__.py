@@ -1,5 +1,7 @@
 """Multivariate optimisation in JAX: millions of small fits at once, with honest uncertainties."""
 
+from typing import Any
+
 from mvopt import losses, projections
 from mvopt._types import Certificate, Multipliers, Solution, Status
 from mvopt.calculus.blocks import Blocks
@@ -58,6 +60,7 @@ from mvopt.solvers import (
 )
 
 __version__ = "0.1.0"
+
 
 __all__ = [
     "BFGS",
@@ -121,3 +124,14 @@ __all__ = [
     "value_and_jacobian",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`fit_many`, only when it is asked for: it reads files, which takes more packages."""
+    if name != "fit_many":
+        raise AttributeError(f"module 'mvopt' has no attribute {name!r}")
+    try:
+        from mvopt.batch.many import fit_many  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{error}: pip install 'mvopt[cli]'") from error
+    return fit_many

@@ -6,6 +6,8 @@ import click
 
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch import runner
+from mvopt.batch.folder import Mode
+from mvopt.batch.shards import merge_shards, parse_shard
 from mvopt.regression import models
 
 
@@ -30,13 +32,30 @@ def main() -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The folder for the table of results.")
 @click.option("--engine", default="local", show_default=True, help="Where to fit: local.")
-def fit(config: Path, out: Path | None, engine: str) -> None:
+@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
+@click.option("--restart", is_flag=True, help="Drop what a run that was stopped has finished.")
+@click.option("--shard", metavar="I/N", help="Fit only share I of N; `mvopt merge` joins them.")
+def fit(
+    config: Path, out: Path | None, engine: str, resume: bool, restart: bool, shard: str | None
+) -> None:
     """Fit every data set that the TOML file CONFIG describes.
 
     The table of results goes to the folder in [output] path, or to --out: Parquet parts with a
-    row per data set. A fit that fails is a row with its status, not an error.
+    row per data set. A fit that fails is a row with its status, not an error. Whatever stops the
+    command, --resume goes on after the last finished part.
     """
-    runner.run(config, out, engine)
+    if resume and restart:
+        raise InputError("--resume and --restart exclude each other: give one")
+    mode: Mode = "resume" if resume else "restart" if restart else "new"
+    runner.run(config, out, engine, mode, None if shard is None else parse_shard(shard))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def merge(folder: Path) -> None:
+    """Join the shards in the folder FOLDER to one table."""
+    count = merge_shards(folder)
+    click.echo(f"the table of {count:,} data sets is in {folder}")
 
 
 @main.command("models")

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner
 
+from mvopt._errors import InputError
+from mvopt.batch import blocks, runner
 from mvopt.cli import main
 
 X = np.linspace(0, 5, 12)
@@ -251,3 +254,97 @@ def test_models():
     assert "Vm*x/(K + x)" in shown.output
     assert "source: " in shown.output
     assert_one_line(invoke("models", "gausian"), ("gausian", "did you mean gaussian?"))
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    """Nine data sets of one length in blocks of two, whose run can be broken off."""
+    monkeypatch.setattr(blocks, "_DATA_SETS_A_BLOCK", 2)
+    y = decays(9, np.random.default_rng(11))
+    (tmp_path / "a.csv").write_text(lines(y, range(9)))
+    (tmp_path / "c.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def break_off(monkeypatch, after, error):
+    """Let the block after so many fail."""
+    fit_block, calls = runner.fit_block, []
+
+    def breaking(job, data):
+        calls.append(len(data))
+        if len(calls) > after:
+            raise error
+        return fit_block(job, data)
+
+    monkeypatch.setattr(runner, "fit_block", breaking)
+
+
+def table(folder):
+    """All parts, as arrays: Arrow's own comparison takes NaN for unequal."""
+    whole = pa.concat_tables(parquet.read_table(path) for path in sorted(folder.glob("*.parquet")))
+    return {name: whole[name].to_numpy() for name in whole.column_names}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("cut off")])
+def test_a_run_that_is_stopped_goes_on_to_the_same_table(many, monkeypatch, error):
+    assert invoke("fit", "c.toml", "--out", "whole").exit_code == 0
+    with monkeypatch.context() as patch:
+        break_off(patch, 2, error)
+        result = invoke("fit", "c.toml")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert json.loads((many / "out" / "run.json").read_text())["state"] == "stopped"
+    assert len(list((many / "out").glob("*.parquet"))) == 2
+    assert "--resume" in invoke("fit", "c.toml").stderr
+    with monkeypatch.context() as patch:
+        break_off(patch, 3, AssertionError("a block was fitted again"))
+        result = invoke("fit", "c.toml", "--resume")
+    assert result.exit_code == 0, result.output
+    assert "9 of 9 data sets converged" in result.output
+    np.testing.assert_equal(table(many / "out"), table(many / "whole"))
+    assert pacsv.read_csv(many / "out" / "fits.csv").num_rows == 9
+    again = invoke("fit", "c.toml", "--resume")  # nothing is left to do
+    assert again.exit_code == 0
+    assert "9 of 9 data sets converged" in again.output
+
+
+def test_a_changed_input_or_configuration_is_not_continued(many, monkeypatch):
+    with monkeypatch.context() as patch:
+        break_off(patch, 2, InputError("cut off"))
+        invoke("fit", "c.toml")
+    edit(many / "c.toml", "[output]", '[fit]\nloss = "huber"\n[output]')
+    words = ("another origin", "fit: None before", "huber", "--restart")
+    assert_one_line(invoke("fit", "c.toml", "--resume"), words)
+    edit(many / "c.toml", '[fit]\nloss = "huber"\n', "")
+    with (many / "a.csv").open("a") as file:
+        file.write("9,1,1\n")
+    words = ("another origin", "a.csv.bytes", "--restart")
+    assert_one_line(invoke("fit", "c.toml", "--resume"), words)
+    assert len(list((many / "out").glob("*.parquet"))) == 2
+
+
+def test_shards_are_merged_to_the_same_table(many):
+    assert invoke("fit", "c.toml", "--out", "whole").exit_code == 0
+    for i in (1, 2, 3):
+        if i > 1:
+            assert "did not finish" in invoke("merge", "out").stderr
+        result = invoke("fit", "c.toml", "--shard", f"{i}/3")
+        assert result.exit_code == 0, result.output
+    result = invoke("merge", "out")
+    assert result.exit_code == 0, result.output
+    assert "9 data sets" in result.output
+    np.testing.assert_equal(table(many / "out"), table(many / "whole"))
+    assert not list((many / "out").glob("shard*"))
+    record = json.loads((many / "out" / "run.json").read_text())
+    assert (record["state"], record["statuses"]) == ("finished", {"CONVERGED": 9})
+
+
+def test_bad_shards(many):
+    for text in ("3", "0/2", "3/2", "a/b"):
+        assert_one_line(invoke("fit", "c.toml", "--shard", text), ("--shard", "I/N"))
+    assert_one_line(invoke("fit", "c.toml", "--resume", "--restart"), ("exclude each other",))
+    assert_one_line(invoke("merge", "nowhere"), ("nowhere", "cannot be read"))
+    invoke("fit", "c.toml", "--shard", "1/2")
+    edit(many / "c.toml", "[output]", '[fit]\nloss = "huber"\n[output]')
+    invoke("fit", "c.toml", "--shard", "2/2")
+    assert_one_line(invoke("merge", "out"), ("do not fit together", "huber"))

@@ -21,7 +21,7 @@ _SHORT = 16
 
 @dataclass(frozen=True)
 class Bucket:
-    """Some data sets of a block, padded: `index` (B,) are their numbers among all.
+    """Some data sets of a block, padded: `index` (B,) are their numbers in it.
 
     `x` is (B, L), or (B, k, L) for k > 1 variables, without the B where it is shared by all;
     `y`, `mask` and each of the `extras` are (B, L).
@@ -39,6 +39,22 @@ class Bucket:
         """How many independent variables there are."""
         return self.x.shape[-2] if self.x.ndim + self.shared_x == 3 else 1
 
+    def halves(self) -> "tuple[Bucket, Bucket]":
+        """Return the first and the second half of the data sets."""
+        middle = len(self.index) // 2
+        first, second = slice(middle), slice(middle, None)
+        return self._part(first), self._part(second)
+
+    def _part(self, rows: slice) -> "Bucket":
+        return Bucket(
+            index=self.index[rows],
+            x=self.x if self.shared_x else self.x[rows],
+            y=self.y[rows],
+            extras={key: values[rows] for key, values in self.extras.items()},
+            mask=self.mask[rows],
+            shared_x=self.shared_x,
+        )
+
 
 def padded_length(lengths: np.ndarray) -> np.ndarray:
     """Return the length to pad to: 8, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, ...
@@ -52,7 +68,7 @@ def padded_length(lengths: np.ndarray) -> np.ndarray:
 
 def blocks(data: DataSets) -> Iterator[range]:
     """Split the data sets, in order, into ranges of a bounded number of points."""
-    ends = np.cumsum(_padded(data, range(len(data))))
+    ends = np.cumsum(_padded(data))
     start = 0
     while start < len(data):
         done = ends[start - 1] if start else 0
@@ -62,15 +78,21 @@ def blocks(data: DataSets) -> Iterator[range]:
         start = stop
 
 
-def buckets(data: DataSets, block: range) -> Iterator[Bucket]:
-    """Yield the block's data sets, each in exactly one bucket."""
-    length = _padded(data, block)
+def rows_a_block(points: int, shared_x: bool) -> int:
+    """Return how many data sets of that many points make a block."""
+    length = points if shared_x else int(padded_length(np.array([points]))[0])
+    return int(np.clip(_POINTS_A_BLOCK // max(length, 1), 1, _DATA_SETS_A_BLOCK))
+
+
+def buckets(data: DataSets) -> Iterator[Bucket]:
+    """Yield the data sets of a block, each in exactly one bucket."""
+    length = _padded(data)
     for padded in np.unique(length):
-        yield _gather(data, block.start + np.flatnonzero(length == padded), int(padded))
+        yield _gather(data, np.flatnonzero(length == padded), int(padded))
 
 
-def _padded(data: DataSets, block: range) -> np.ndarray:
-    lengths = np.diff(data.offsets[block.start : block.stop + 1])
+def _padded(data: DataSets) -> np.ndarray:
+    lengths = np.diff(data.offsets)
     # The layout fixes the number of points of a wide table, whatever its rows hold.
     return lengths if data.shared_x else padded_length(lengths)
 

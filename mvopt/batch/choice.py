@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -59,8 +59,13 @@ def choose(config: Config, num_x: int) -> Choice:
     """Return what `[model]` and `[parameters]` describe for data with `num_x` variables."""
     with located("[model]", " "):
         model = _model(config.model, num_x)
+    return choice_of(model, config.parameters, num_x)
+
+
+def choice_of(model: Model, given: Mapping[str, ParameterTable], num_x: int) -> Choice:
+    """Return a model with what is given of its parameters, for data with `num_x` variables."""
+    _check_variables(model, num_x)
     names = tuple(model.names)
-    given = config.parameters
     for name in given:
         if name not in names:
             remedy = suggestion(name, names, "parameters")
@@ -118,7 +123,7 @@ def _model(table: ModelTable, num_x: int) -> Model:
     if table.degree is not None and table.name != "polynomial":
         raise InputError("degree is only for name = 'polynomial': remove it")
     if table.expression is not None:
-        return _expression(table.expression, num_x)
+        return expression_of(table.expression, num_x)
     if table.function is not None:
         return _function(table.function, table.parameters, num_x)
     if table.name == "polynomial":
@@ -130,17 +135,17 @@ def _model(table: ModelTable, num_x: int) -> Model:
     else:
         remedy = suggestion(str(table.name), [*models.NAMED, "polynomial"], "models")
         raise InputError(f"name = {quoted(table.name)} is not a model: {remedy}")
-    return _of_variables(model, num_x)
-
-
-def _of_variables(model: Model, num_x: int) -> Model:
-    wanted = getattr(model, "num_x", num_x)
-    if wanted != num_x:
-        raise InputError(f"the model has {wanted} independent variables: give as many in [data] x")
     return model
 
 
-def _expression(text: str, num_x: int) -> Expression:
+def _check_variables(model: Model, num_x: int) -> None:
+    wanted = getattr(model, "num_x", num_x)
+    if wanted != num_x:
+        raise InputError(f"[model] has {wanted} independent variables: give as many in [data] x")
+
+
+def expression_of(text: str, num_x: int) -> Expression:
+    """Return the model of a formula; raises `InputError` with what is wrong in it."""
     variables = ("x",) if num_x == 1 else tuple(f"x{i}" for i in range(num_x))
     with located("expression"):
         expression = parse(text, variables)
@@ -159,14 +164,15 @@ def _function(path: str, parameters: list[str] | None, num_x: int) -> Model:
             raise InputError("there is no such function: write 'package.module:function'")
         own = getattr(function, "names", None)
         if own is not None and parameters is None:
-            return _of_variables(function, num_x)
+            return function
         if not parameters:
             raise InputError("parameters is missing: list the names of its parameters")
         if own is not None and tuple(parameters) != tuple(own):
             raise InputError(f"parameters must be those of the model: {listed(own)}")
         model = function if own is not None else FunctionModel(function, tuple(parameters))
+        _check_variables(model, num_x)
         _try_out(model, num_x)
-        return _of_variables(model, num_x)
+        return model
 
 
 def _module(name: str) -> ModuleType:

@@ -33,7 +33,9 @@ class DataTable(_Table):
     """`[data]`: where the data sets are and which columns (or arrays) hold what."""
 
     path: str = Field(description="a file, a folder or a glob")
-    layout: Literal["long", "wide"] | None = Field(default=None, description='"long" or "wide"')
+    layout: Literal["long", "wide", "lists"] | None = Field(
+        default=None, description='"long", "wide" or "lists"'
+    )
     dataset: Column | list[Column] | None = Field(
         default=None, description="the column, or a list of columns, that tells data sets apart"
     )

@@ -34,6 +34,20 @@ class DataSets:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def part(self, block: range) -> "DataSets":
+        """Return the data sets of these numbers alone."""
+        offsets = self.offsets[block.start : block.stop + 1]
+        points = slice(offsets[0], offsets[-1])
+        return DataSets(
+            ids=self.ids.slice(block.start, len(block)),
+            offsets=offsets - offsets[0],
+            x=self.x if self.shared_x else self.x[:, points],
+            y=self.y[points],
+            extras={key: values[points] for key, values in self.extras.items()},
+            mask=None if self.mask is None else self.mask[points],
+            shared_x=self.shared_x,
+        )
+
     @property
     def num_x(self) -> int:
         """How many independent variables there are."""
@@ -57,6 +71,28 @@ def of_rows(
         extras={key: values.reshape(-1) for key, values in extras.items()},
         mask=None if mask is None or mask.all() else mask.reshape(-1),
         shared_x=x.ndim == 2,
+    )
+
+
+def of_lists(
+    ids: pa.Table,
+    offsets: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    extras: Mapping[str, np.ndarray],
+    mask: np.ndarray,
+    *,
+    shared_x: bool,
+) -> DataSets:
+    """Hold lists of any length, one after the other."""
+    return DataSets(
+        ids=ids,
+        offsets=offsets,
+        x=x,
+        y=y,
+        extras=extras,
+        mask=None if mask.all() else mask,
+        shared_x=shared_x,
     )
 
 

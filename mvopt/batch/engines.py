@@ -1,25 +1,30 @@
-"""Where the blocks of a run are fitted: on this machine, and later on others."""
+"""Where the blocks of a run are fitted: on this machine, or on those of a cluster."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol
+
+import pyarrow as pa
 
 from mvopt._errors import InputError
+from mvopt.batch.datasets import DataSets
+from mvopt.batch.pipeline import ahead
+from mvopt.batch.sources.source import Task
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+Work = Callable[[DataSets], pa.Table]  # from the data sets of a block to the rows of the table
 
 
 class Engine(Protocol):
-    """Applies a function to every task and yields the results in the tasks' order."""
+    """Does the work for every task, in any order."""
 
-    def __call__(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """Return the results."""
+    def __call__(self, work: Work, tasks: Iterable[Task]) -> Iterator[tuple[int, pa.Table]]:
+        """Yield the number of a block and its rows."""
         ...
 
 
-def local(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Do one task after the other in this process; each uses all cores by itself."""
-    return map(work, tasks)
+def local(work: Work, tasks: Iterable[Task]) -> Iterator[tuple[int, pa.Table]]:
+    """Fit one block after the other in this process, on all its cores; read the next meanwhile."""
+    for number, data in ahead((task.number, task.load()) for task in tasks):
+        yield number, work(data)
 
 
 _ENGINES: dict[str, Engine] = {"local": local}

@@ -1,6 +1,6 @@
 """The fits of a block: each bucket goes to the library, and rows of the table come back."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ from mvopt import losses
 from mvopt.batch import results
 from mvopt.batch.blocks import Bucket, buckets
 from mvopt.batch.choice import Choice
-from mvopt.batch.config import Config
+from mvopt.batch.config import FitTable, OutputTable
 from mvopt.batch.datasets import DataSets
 from mvopt.regression.fit import Fit
 from mvopt.regression.regression import Regression
@@ -24,27 +24,54 @@ class Fitted(NamedTuple):
     ends: tuple[Any, Any] | None
 
 
-def columns_of(choice: Choice, config: Config) -> results.Columns:
-    """The columns of the table, apart from the ids."""
-    intervals = config.output.intervals is not None
-    return results.Columns(choice.names, intervals, tuple(config.output.figures))
+@dataclass(frozen=True)
+class Job:
+    """What is done with each data set: the model, `[fit]` and `[output]`."""
+
+    choice: Choice
+    fit: FitTable
+    output: OutputTable
+
+    @property
+    def columns(self) -> results.Columns:
+        """The columns of the table, apart from the ids."""
+        figures = tuple(self.output.figures)
+        return results.Columns(self.choice.names, self.output.intervals is not None, figures)
 
 
-def fit_block(data: DataSets, choice: Choice, config: Config, block: range) -> pa.Table:
+def fit_block(job: Job, data: DataSets) -> pa.Table:
     """Fit a block of data sets and return its rows of the table, in the order of the data."""
+    # The setting holds for this thread; a user of the library may have another.
+    with jax.enable_x64(job.fit.precision != "float32"):
+        return _rows(job, data)
+
+
+def _rows(job: Job, data: DataSets) -> pa.Table:
     parts, index, num_points = [], [], []
-    for bucket in buckets(data, block):
-        parts.append(_fit_bucket(bucket, choice, config))
+    for bucket in buckets(data):
+        parts.append(_fit_in_memory(bucket, job))
         index.append(bucket.index)
         num_points.append(np.count_nonzero(bucket.mask, axis=1))
     order = np.argsort(np.concatenate(index))
     fit, ends = jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *parts)
-    ids = data.ids.slice(block.start, len(block))
-    return columns_of(choice, config).table(ids, fit, ends, np.concatenate(num_points)[order])
+    return job.columns.table(data.ids, fit, ends, np.concatenate(num_points)[order])
 
 
-def _fit_bucket(bucket: Bucket, choice: Choice, config: Config) -> Fitted:
-    dtype = np.float32 if config.fit.precision == "float32" else np.float64
+def _fit_in_memory(bucket: Bucket, job: Job) -> Fitted:
+    """Fit a bucket; one that the device cannot hold, by halves."""
+    try:
+        return _fit_bucket(bucket, job)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+        if not full or len(bucket.index) == 1:
+            raise
+    halves = [_fit_in_memory(half, job) for half in bucket.halves()]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *halves)
+
+
+def _fit_bucket(bucket: Bucket, job: Job) -> Fitted:
+    choice = job.choice
+    dtype = np.float32 if job.fit.precision == "float32" else np.float64
 
     def cast(values: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype, copy=False), values)
@@ -63,28 +90,28 @@ def _fit_bucket(bucket: Bucket, choice: Choice, config: Config) -> Fitted:
         fixed=choice.fixed or None,
         tied=choice.tied,
         prior=cast(choice.prior),
-        loss=_loss(config, extras.get("trials")),
+        loss=_loss(job.fit, extras.get("trials")),
         sigma_x=extras.get("sigma_x"),
-        absolute_sigma=config.fit.absolute_sigma,
+        absolute_sigma=job.fit.absolute_sigma,
         in_axes=(None if bucket.shared_x else 0, 0, None, 0, 0),
-        precision=config.fit.precision,
+        precision=job.fit.precision,
     )
-    fit = regression.fit(max_steps=config.fit.max_steps)
-    return jax.device_get(Fitted(fit, _ends(regression, fit, choice, config)))
+    fit = regression.fit(max_steps=job.fit.max_steps)
+    return jax.device_get(Fitted(fit, _ends(regression, fit, job)))
 
 
-def _loss(config: Config, trials: np.ndarray | None) -> str | losses.Loss:
-    given = {"threshold": config.fit.threshold, "scale": config.fit.scale, "trials": trials}
+def _loss(table: FitTable, trials: np.ndarray | None) -> str | losses.Loss:
+    given = {"threshold": table.threshold, "scale": table.scale, "trials": trials}
     settings: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
-    return replace(losses.NAMED[config.fit.loss](), **settings) if settings else config.fit.loss
+    return replace(losses.NAMED[table.loss](), **settings) if settings else table.loss
 
 
-def _ends(regression: Regression, fit: Fit, choice: Choice, config: Config) -> Any:
-    if config.output.intervals is None:
+def _ends(regression: Regression, fit: Fit, job: Job) -> Any:
+    if job.output.intervals is None:
         return None
-    if config.output.intervals == "t":
-        return fit.intervals(config.output.level)
-    found = regression.intervals(fit, config.output.level, config.fit.max_steps)
+    if job.output.intervals == "t":
+        return fit.intervals(job.output.level)
+    found = regression.intervals(fit, job.output.level, job.fit.max_steps)
     # The profile of a tied parameter is not searched.
-    unknown = np.array([name in choice.tied for name in choice.names])
+    unknown = np.array([name in job.choice.tied for name in job.choice.names])
     return tuple(np.where(unknown, np.nan, end) for end in (found.lower, found.upper))

@@ -1,9 +1,7 @@
 """A run: from a configuration to the table of results."""
 
-import json
 import time
-from functools import partial
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +9,129 @@ import jax
 import platformdirs
 import pyarrow as pa
 
-from mvopt._errors import located
+from mvopt._errors import InputError, located
 from mvopt.batch import config as configuration
-from mvopt.batch import results, sources, summary
-from mvopt.batch.blocks import blocks
+from mvopt.batch import folder, summary
 from mvopt.batch.choice import choose
 from mvopt.batch.config import Config
+from mvopt.batch.datasets import DataSets
 from mvopt.batch.engines import engine
-from mvopt.batch.fitting import columns_of, fit_block
+from mvopt.batch.fitting import Job, fit_block
+from mvopt.batch.folder import Folder, Mode
+from mvopt.batch.origin import origin
+from mvopt.batch.pipeline import Behind
 from mvopt.batch.progress import progress_bar
+from mvopt.batch.shards import Shard
+from mvopt.batch.sources.opening import open_source
+from mvopt.batch.sources.source import Source
 
 # Below this many data sets unoptimised code, which fits about three times slower, costs less time
 # than the compiler's optimisations: those take one second of three.
 _FEW_DATA_SETS = 10_000
 
 
-def run(path: Path, out: Path | None, engine_name: str) -> None:
+@dataclass(frozen=True)
+class Prepared:
+    """An input, opened, and what is done with its data sets."""
+
+    source: Source
+    job: Job
+
+
+def prepare(config: Config) -> Prepared:
+    """Open what the configuration describes; raises `InputError` where it cannot be used."""
+    set_up_jax(config.fit.precision)
+    source = open_source(config.data)
+    job = Job(choose(config, source.num_x), config.fit, config.output)
+    job.columns.names(source.id_names)
+    few = source.count is not None and source.count < _FEW_DATA_SETS
+    jax.config.update("jax_disable_most_optimizations", few)
+    return Prepared(source, job)
+
+
+def run(
+    path: Path, out: Path | None, engine_name: str, mode: Mode = "new", shard: Shard | None = None
+) -> None:
     """Fit every data set of a configuration, write the table, and print the summary.
 
     Raises `InputError` before any fit where the input cannot be used. A fit that fails is a row
-    of the table with its status.
+    of the table with its status. Whatever stops the run leaves the parts that are finished.
     """
     fit_all = engine(engine_name)
     config = configuration.load(path)
-    set_up_jax(config.fit.precision)
     with located(str(path)):
-        data = sources.read(config.data)
-        choice = choose(config, data.num_x)
-        ids = data.ids.schema.names
-        columns_of(choice, config).names(ids)
-        writer = results.Writer(out or Path(config.output.path), config.output.csv, _record(config))
-    jax.config.update("jax_disable_most_optimizations", len(data) < _FEW_DATA_SETS)
+        prepared = prepare(config)
+        place = out or Path(config.output.path)
+        source = {**origin(config, prepared.source.files), "shard": shard and shard.folder}
+        results = Folder(place / shard.folder if shard else place, source, mode)
     start = time.perf_counter()
-    kept = []
-    with writer, progress_bar() as progress:
-        bar = progress.add_task("fitting", total=len(data))
-        for rows in fit_all(partial(fit_block, data, choice, config), blocks(data)):
-            writer.write(rows)
-            kept.append(rows.select(summary.columns(ids, choice.names)))
-            progress.advance(bar, len(rows))
+    if results.finished is not None:
+        _conclude(prepared, results, results.finished)
+        return
+    try:
+        figures = _fit_all(prepared, results, fit_all, shard)
+        if config.output.csv:
+            results.write_csv()
+    except BaseException as error:
+        results.stop()
+        if isinstance(error, KeyboardInterrupt):
+            raise InputError(
+                f"stopped; {len(results.done)} finished parts are in {results.path}: continue with "
+                "--resume"
+            ) from None
+        raise
     seconds = time.perf_counter() - start
-    fitted = pa.concat_tables(kept)
-    counts = summary.counts(fitted["status"])
-    writer.finish({"data_sets": len(data), "statuses": counts, "seconds": round(seconds, 3)})
+    _conclude(prepared, results, {**figures, "seconds": round(seconds, 3)})
+
+
+def _fit_all(
+    prepared: Prepared, results: Folder, fit_all: Any, shard: Shard | None
+) -> dict[str, Any]:
+    """Fit the blocks that are not done, and return figures for the record."""
+    asked, busy = 0, 0.0
+    earlier = set(results.done)
+
+    def wanted(number: int) -> bool:
+        nonlocal asked
+        asked = max(asked, number + 1)
+        return number not in earlier and (shard is None or shard.holds(number))
+
+    writer: Behind[tuple[int, pa.Table]] = Behind(lambda part: results.write(*part))
+    start = time.perf_counter()
+
+    def timed(data: DataSets) -> pa.Table:
+        nonlocal busy
+        begin = time.perf_counter()
+        rows = fit_block(prepared.job, data)
+        busy += time.perf_counter() - begin
+        return rows
+
+    with progress_bar() as progress:
+        bar = progress.add_task("fitting", total=None if shard else prepared.source.count)
+        progress.advance(bar, sum(folder.num_rows(results.path)))
+        try:
+            for number, rows in fit_all(timed, prepared.source.tasks(wanted)):
+                writer.put((number, rows))
+                progress.advance(bar, len(rows))
+        finally:
+            writer.close()
+    share = busy / max(time.perf_counter() - start, 1e-9)
+    return {"blocks": asked, "busy": round(share, 3)}
+
+
+def _conclude(prepared: Prepared, results: Folder, figures: dict[str, Any]) -> None:
+    ids, parameters = prepared.source.id_names, prepared.job.choice.names
+    columns = summary.columns(ids, parameters)
+    found = summary.summarize(folder.read(results.path, columns))
+    results.finish({**figures, "data_sets": found.total, "statuses": found.counts})
     console = summary.terminal()
-    summary.show(fitted, ids, choice.names, console)
-    converged = f"{counts.get('CONVERGED', 0):,} of {len(data):,} data sets converged"
+    if found.total:  # a shard may have got none
+        summary.show(found, ids, parameters, console)
+    converged = f"{found.counts.get('CONVERGED', 0):,} of {found.total:,} data sets converged"
+    busy = f"{figures['busy']:.0%} of the time with fitting"
     console.print(
-        f"{converged} in {seconds:.2f} s; the table is in {writer.folder}", soft_wrap=True
+        f"{converged} in {figures['seconds']:.2f} s, {busy}; the table is in {results.path}",
+        soft_wrap=True,
     )
 
 
@@ -75,18 +148,3 @@ def set_up_jax(precision: str) -> None:
     # Small programs too: a run on a small table compiles for longer than it fits.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def _record(config: Config) -> dict[str, Any]:
-    """Return what the record of the run says about its origin."""
-    versions = {"mvopt": _version(), "jax": jax.__version__}
-    # By way of JSON, which has no infinity: the bounds that are not given.
-    given = json.loads(config.model_dump_json(exclude_unset=True))
-    return {"versions": versions, "config": given}
-
-
-def _version() -> str:
-    try:
-        return metadata.version("mvopt")
-    except metadata.PackageNotFoundError:  # run from a folder, not installed
-        return "unknown"

@@ -6,10 +6,10 @@ import pytest
 
 import mvopt
 from mvopt import losses
-from mvopt.batch import sources
 from mvopt.batch.choice import choose
 from mvopt.batch.config import Config
-from mvopt.batch.fitting import fit_block
+from mvopt.batch.fitting import Job, fit_block
+from mvopt.batch.sources.opening import open_source
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -23,9 +23,10 @@ def run(tmp_path):
         pa.parquet.write_table(pa.table(columns), path)
         keys = {"path": str(path), "dataset": "id", "x": "x", "y": "y", **data}
         config = Config.model_validate({"data": keys, "model": model, **tables})
-        read = sources.read(config.data)
-        choice = choose(config, read.num_x)
-        return fit_block(read, choice, config, range(len(read))).to_pylist()
+        source = open_source(config.data)
+        (task,) = source.tasks()
+        choice = choose(config, source.num_x)
+        return fit_block(Job(choice, config.fit, config.output), task.load()).to_pylist()
 
     return fitted
 

@@ -1,11 +1,7 @@
-"""The folder of results: parts, the CSV, the record, and what it refuses to overwrite."""
-
-import json
+"""The rows of the table of results."""
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as parquet
 import pytest
 
 from mvopt._errors import InputError
@@ -58,55 +54,3 @@ def test_intervals_and_more_figures_are_columns():
     ends = [row[name] for name in ("a_low", "a_high", "b_low", "b_high")]
     assert ends == [-1, 3, -2, 4]
     assert (row["r_squared"], row["aic"]) == (1, 6)
-
-
-def test_parts_csv_and_record(tmp_path):
-    folder = tmp_path / "new" / "out"
-    with results.Writer(folder, True, {"config": {}}) as writer:
-        writer.write(rows())
-        writer.write(rows((3,)))
-        writer.finish({"data_sets": 3})
-    names = ["fits.csv", "part-00000.parquet", "part-00001.parquet", "run.json"]
-    assert sorted(path.name for path in folder.iterdir()) == names
-    table = parquet.read_table(folder / "part-00001.parquet")
-    assert table["id"].to_pylist() == [3]
-    assert pacsv.read_csv(folder / "fits.csv")["id"].to_pylist() == [1, 2, 3]
-    record = json.loads((folder / "run.json").read_text())
-    assert record["state"] == "finished"
-    assert record["parts"] == 2
-
-
-def test_what_is_written_stays_when_the_run_breaks(tmp_path):
-    def broken():
-        with results.Writer(tmp_path, True, {}) as writer:
-            writer.write(rows())
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        broken()
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["fits.csv", "part-00000.parquet", "run.json"]
-    assert json.loads((tmp_path / "run.json").read_text())["state"] == "stopped"
-
-
-def test_an_earlier_run_is_replaced(tmp_path):
-    for count in (2, 1):
-        with results.Writer(tmp_path, count == 2, {}) as writer:
-            for _ in range(count):
-                writer.write(rows())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-00000.parquet", "run.json"]
-
-
-@pytest.mark.parametrize("name", ["thesis.txt", "part-00000.parquet", "run.json"])
-def test_files_of_others_are_never_replaced(tmp_path, name):
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(InputError, match="not of an earlier run"):
-        results.Writer(tmp_path, False, {})
-    assert (tmp_path / name).read_text() == "mine"
-
-
-def test_a_folder_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match=r"cannot be written .*--out"):
-            results.Writer(folder, False, {})

@@ -7,11 +7,17 @@ import pyarrow.parquet as parquet
 import pytest
 
 from mvopt._errors import InputError
-from mvopt.batch import sources
 from mvopt.batch.config import DataTable
+from mvopt.batch.sources.opening import open_source
 
 LONG = "run,conc,y,s\nb,1,10,1\na,1,20,1\nb,2,11,2\na,2,21,2\na,4,22,3\n"
 ROWS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+def read(table):
+    """The data sets of an input that is one block."""
+    (task,) = open_source(table).tasks()
+    return task.load()
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ def csv(tmp_path):
 
 
 def test_long_groups_rows_in_the_order_of_their_first(csv):
-    data = sources.read(csv(LONG, dataset="run", x="conc", y="y", sigma="s"))
+    data = read(csv(LONG, dataset="run", x="conc", y="y", sigma="s"))
     assert data.ids.to_pydict() == {"run": ["b", "a"]}
     assert data.offsets.tolist() == [0, 2, 5]
     assert data.x.tolist() == [[1, 2, 1, 2, 4]]
@@ -37,7 +43,7 @@ def test_long_groups_rows_in_the_order_of_their_first(csv):
 def test_ids_of_two_columns_expressions_and_a_constant_sigma(csv):
     text = "run,plate,conc,y\n1,1,1,3\n1,2,1,4\n2,1,1,5\n1,1,4,6\n"
     keys = {"dataset": ["run", "plate"], "x": ["log(conc)", "conc"], "y": "2*y", "sigma": 0.5}
-    data = sources.read(csv(text, **keys))
+    data = read(csv(text, **keys))
     assert data.ids.to_pylist() == [
         {"run": 1, "plate": 1},
         {"run": 1, "plate": 2},
@@ -49,14 +55,14 @@ def test_ids_of_two_columns_expressions_and_a_constant_sigma(csv):
 
 
 def test_without_ids_there_is_one_data_set(csv):
-    data = sources.read(csv(LONG, x="conc", y="y"))
+    data = read(csv(LONG, x="conc", y="y"))
     assert data.ids.to_pydict() == {"dataset": [0]}
     assert data.offsets.tolist() == [0, 5]
 
 
 def test_a_missing_value_is_masked_and_a_nan_is_kept(csv):
     text = "conc,y,s,m\n1,10,1,1\n,11,1,1\n3,NA,1,1\n4,13,,1\n5,nan,1,1\n6,15,1,0\n7,16,1,\n"
-    data = sources.read(csv(text, x="conc", y="y", sigma="s", mask="m"))
+    data = read(csv(text, x="conc", y="y", sigma="s", mask="m"))
     assert data.mask.tolist() == [True, False, False, False, True, False, False]
     assert np.isnan(data.y[4])
 
@@ -80,7 +86,7 @@ def test_every_kind_of_file_gives_the_same_data_sets(tmp_path):
     cases += [("a.npy", {"x": x}), ("a.npz", {"x": "x", "y": "y", "dataset": "id"})]
     cases += [("long.csv", {"x": "x", "y": "y", "dataset": "id"})]
     for name, keys in cases:
-        data = sources.read(DataTable(path=str(tmp_path / name), **keys))
+        data = read(DataTable(path=str(tmp_path / name), **keys))
         assert data.offsets.tolist() == [0, 3, 6], name
         assert data.y.tolist() == ROWS.ravel().tolist(), name
         assert data.x.tolist() == ([x] if data.shared_x else [x * 2]), name
@@ -91,7 +97,7 @@ def test_every_kind_of_file_gives_the_same_data_sets(tmp_path):
 
 def test_wide_with_own_x_sigma_mask_and_missing_values(csv):
     text = "t0,t1,y0,y1,s0,s1,m0,m1\n1,2,3,4,5,6,1,1\n1,,3,4,5,6,1,1\n1,2,3,4,5,,0,1\n"
-    data = sources.read(csv(text, layout="wide", x="t*", y="y*", sigma="s*", mask="m*"))
+    data = read(csv(text, layout="wide", x="t*", y="y*", sigma="s*", mask="m*"))
     assert data.mask.reshape(3, 2).tolist() == [[True, True], [True, False], [False, False]]
     assert data.x.shape == (1, 6)
     assert data.ids.to_pydict() == {"dataset": [0, 1, 2]}
@@ -101,7 +107,7 @@ def test_an_npz_with_several_variables_and_a_mask(tmp_path):
     mask = np.array([[True, True, False], [True, True, True]])
     np.savez(tmp_path / "a.npz", y=ROWS, u=np.arange(3.0), v=2 * ROWS, m=mask, s=ROWS)
     path = str(tmp_path / "a.npz")
-    data = sources.read(DataTable(path=path, x=["u", "v"], mask="m", sigma="s"))
+    data = read(DataTable(path=path, x=["u", "v"], mask="m", sigma="s"))
     assert data.x.tolist() == [[0, 1, 2, 0, 1, 2], [2, 4, 6, 8, 10, 12]]
     assert data.mask.tolist() == mask.ravel().tolist()
 
@@ -113,7 +119,7 @@ def test_many_data_sets_in_any_order(tmp_path):
     table = pa.table({"id": number, "x": order % points, "y": order.astype(float)})
     parquet.write_table(table, tmp_path / "a.parquet")
     keys = {"dataset": "id", "x": "x", "y": "y"}
-    data = sources.read(DataTable(path=str(tmp_path / "a.parquet"), **keys))
+    data = read(DataTable(path=str(tmp_path / "a.parquet"), **keys))
     ids = data.ids["id"].to_numpy()
     assert len(data) == count
     assert np.array_equal(np.sort(ids), np.arange(count))
@@ -147,7 +153,7 @@ BAD_TABLES = [
 @pytest.mark.parametrize(("text", "keys", "words"), BAD_TABLES, ids=range(len(BAD_TABLES)))
 def test_bad_tables(csv, text, keys, words):
     with pytest.raises(InputError) as caught:
-        sources.read(csv(text, **keys))
+        read(csv(text, **keys))
     message = str(caught.value)
     assert words in message
     assert "a.csv" in message
@@ -159,14 +165,14 @@ def test_text_in_a_number_column_of_parquet(tmp_path):
     parquet.write_table(table, tmp_path / "a.parquet")
     path = str(tmp_path / "a.parquet")
     with pytest.raises(InputError, match="column y has the text 'four' in row 2"):
-        sources.read(DataTable(path=path, x="x", y="y"))
+        read(DataTable(path=path, x="x", y="y"))
     with pytest.raises(InputError, match="column d holds date32"):
-        sources.read(DataTable(path=path, x="d", y="x"))
+        read(DataTable(path=path, x="d", y="x"))
 
 
 def test_bad_array_files(tmp_path):
     def reading(name, **keys):
-        return sources.read(DataTable(path=str(tmp_path / name), **keys))
+        return read(DataTable(path=str(tmp_path / name), **keys))
 
     np.save(tmp_path / "object.npy", np.array([[1, "a"]], object), allow_pickle=True)
     np.savez(tmp_path / "a.npz", y=ROWS, words=np.array([["a"]]), short=np.ones(2))

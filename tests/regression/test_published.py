@@ -9,9 +9,10 @@ import pytest
 from scipy.optimize import curve_fit as scipy_fit
 
 import mvopt
-from mvopt.batch import config, sources
+from mvopt.batch import config
 from mvopt.batch.choice import choose
-from mvopt.batch.fitting import fit_block
+from mvopt.batch.fitting import Job, fit_block
+from mvopt.batch.sources.opening import open_source
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "fit"
 SETS = sorted(path.stem for path in CONFIGS.glob("*.toml"))
@@ -45,9 +46,10 @@ UNDETERMINED = {
 def fitted(name):
     """Model, {id: (x, y)} and {id: row of the table of results} of a set by its configuration."""
     settings = config.load(CONFIGS / f"{name}.toml")
-    data = sources.read(settings.data)
+    (task,) = open_source(settings.data).tasks()
+    data = task.load()
     choice = choose(settings, data.num_x)
-    table = fit_block(data, choice, settings, range(len(data))).to_pylist()
+    table = fit_block(Job(choice, settings.fit, settings.output), data).to_pylist()
     x = data.x[0] if data.num_x == 1 else data.x
     key = data.ids.schema.names[0]
     rows = {row[key]: row for row in table}

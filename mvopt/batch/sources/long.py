@@ -1,5 +1,6 @@
 """Tables with a row per point: columns or expressions over them, grouped into data sets."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,39 +8,76 @@ import numpy as np
 import pyarrow as pa
 
 from mvopt._errors import InputError, listed, located, quoted
-from mvopt.batch import tables
+from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
 from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_groups
+from mvopt.batch.sources import tables
+from mvopt.batch.sources.order import Ended, complete
+from mvopt.batch.sources.source import Loaded, Wanted, every, numbered
 from mvopt.regression.expression import Expression, parse
 
 
-def read(data: DataTable, files: list[str], known: list[str]) -> DataSets:
-    """Read and group the files' rows; `known` are their columns."""
-    x = [_field("x", text, known) for text in _texts("x", data.x, known)]
-    given = {key: getattr(data, key) for key in EXTRAS if getattr(data, key) is not None}
-    named = {key: value for key, value in given.items() if not isinstance(value, float)}
-    rest = {"y": data.y, **named}
-    fields = [*x, *(_field(key, _text(key, text, known), known) for key, text in rest.items())]
-    mask = [] if data.mask is None else [_text("mask", data.mask, known)]
-    tables.check_columns("dataset", data.datasets, known)
-    tables.check_columns("mask", mask, known)
+class LongSource:
+    """Data sets whose points are rows.
 
-    numbers = [name for field in fields for name in field.names]
-    columns = tables.Columns(files, numbers, [*data.datasets, *mask])
-    number, ids = _group(columns.table, data.datasets)
-    parts = [field.over(columns) for field in fields]
-    valid = [part.valid for part in parts if part.valid is not None]
-    valid += [columns.truth(name) for name in mask]
-    y, *values = (part.values for part in parts[len(x) :])
-    extras = {key: constant(value, len(number)) for key, value in given.items() if key not in named}
-    return of_groups(
-        ids=ids,
-        number=number,
-        x=[part.values for part in parts[: len(x)]],
-        y=y,
-        extras={**extras, **dict(zip(named, values, strict=True))},
-        mask=np.logical_and.reduce(valid) if valid else None,
-    )
+    A table that is small is read at once, its rows in any order. Of a larger one the rows of a data
+    set have to follow each other.
+    """
+
+    def __init__(self, data: DataTable, files: list[str], schema: pa.Schema) -> None:
+        """Check what `[data]` names against the columns of the first file."""
+        known = schema.names
+        self.files, self._data = files, data
+        x = [_field("x", text, known) for text in _texts("x", data.x, known)]
+        self.num_x = len(x)
+        given = {key: getattr(data, key) for key in EXTRAS if getattr(data, key) is not None}
+        self._constants = {key: value for key, value in given.items() if isinstance(value, float)}
+        self._columns = [key for key in given if key not in self._constants]
+        named = {"y": data.y, **{key: given[key] for key in self._columns}}
+        rest = [_field(key, _text(key, text, known), known) for key, text in named.items()]
+        self._fields = [*x, *rest]
+        self._mask = [] if data.mask is None else [_text("mask", data.mask, known)]
+        tables.check_columns("dataset", data.datasets, known)
+        tables.check_columns("mask", self._mask, known)
+        self.id_names = data.datasets or ["dataset"]
+        numbers = [name for field in self._fields for name in field.names]
+        self._reader = tables.Reader(files, numbers, [*data.datasets, *self._mask])
+        whole = self._reader.whole
+        self._whole = None if whole is None else self._grouped(whole)
+        self.count = None if self._whole is None else len(self._whole)
+
+    def tasks(self, wanted: Wanted = every) -> Iterator[Loaded]:
+        """Yield the wanted blocks."""
+        return numbered(self._chunks(), wanted)
+
+    def _chunks(self) -> Iterator[DataSets]:
+        if self._whole is not None:
+            yield self._whole
+            return
+        # As many rows as a block has points.
+        rows, ended = self._reader.chunks(rows_a_block(1, shared_x=True)), Ended()
+        for table in complete(rows, self._data.datasets):
+            data = self._grouped(table)
+            ended.check(data.ids)
+            yield data
+
+    def _grouped(self, table: pa.Table) -> DataSets:
+        columns, num_x = tables.Columns(table), self.num_x
+        number, ids = _group(table, self._data.datasets)
+        parts = [field.over(columns) for field in self._fields]
+        valid = [part.valid for part in parts if part.valid is not None]
+        valid += [columns.truth(name) for name in self._mask]
+        y, *values = (part.values for part in parts[num_x:])
+        constants = self._constants.items()
+        extras = {key: constant(value, len(number)) for key, value in constants}
+        return of_groups(
+            ids=ids,
+            number=number,
+            x=[part.values for part in parts[:num_x]],
+            y=y,
+            extras={**extras, **dict(zip(self._columns, values, strict=True))},
+            mask=np.logical_and.reduce(valid) if valid else None,
+        )
 
 
 @dataclass(frozen=True)

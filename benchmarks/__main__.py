@@ -16,6 +16,7 @@ from benchmarks.workloads import (
     nist,
     recovery,
     root,
+    streaming,
     taylor,
     training,
 )
@@ -29,6 +30,7 @@ WORKLOADS = {
     "nist": nist.run,
     "recovery": recovery.run,
     "root": root.run,
+    "streaming": streaming.run,
     "taylor": taylor.run,
     "training": training.run,
 }

@@ -85,7 +85,8 @@ def _fit_bucket(bucket: Bucket, job: Job) -> Fitted:
         cast(bucket.y),
         None if np.isnan(choice.start).all() else cast(choice.start),
         extras.get("sigma"),
-        mask=bucket.mask,
+        # Without a mask what depends on x alone is worked out once for all.
+        mask=None if bucket.mask.all() else bucket.mask,
         bounds=cast(choice.bounds),
         fixed=choice.fixed or None,
         tied=choice.tied,

@@ -1,0 +1,186 @@
+"""The command on a large file: memory, time beside reading and fitting alone, and kills."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from benchmarks.problems import decay_file
+from benchmarks.report import Report, Table
+from mvopt.batch import config as configuration
+from mvopt.batch import folder, runner
+from mvopt.batch.fitting import fit_block
+
+CONFIG = """
+[data]
+path = "{data}"
+layout = "lists"
+dataset = "id"
+x = {x}
+y = "y"
+sigma = {noise}
+[model]
+name = "exponential_decay"
+[fit]
+absolute_sigma = true
+"""
+BLOCKS_ALONE = 12  # timed by themselves
+
+
+def run(config: dict[str, Any], only: Sequence[str]) -> Report:  # noqa: ARG001 (no peers here)
+    """`config` is described in configs/bench/streaming.toml."""
+    report = Report("streaming", config)
+    place = Path(config["folder"])
+    place.mkdir(parents=True, exist_ok=True)
+    data = place / f"decays-{config['data_sets']}.parquet"
+    if not data.exists():
+        decay_file.make(data, config["data_sets"], config["seed"])
+    settings = place / "decays.toml"
+    text = CONFIG.format(data=data.resolve(), x=decay_file.X.tolist(), noise=decay_file.NOISE)
+    settings.write_text(text)
+    _command(settings, place / "warm", [])  # fills the cache of compiled programs
+    seconds, memory = _watched(settings, place / "whole", config["sampling"])
+    _memory(report, memory)
+    _time(report, settings, seconds, place / "whole")
+    _accuracy(report, data, place / "whole")
+    if config["kills"]:
+        _kills(report, config, settings, place)
+    return report
+
+
+def _start(settings: Path, out: Path, more: list[str]) -> subprocess.Popen:
+    program = "from mvopt.cli import main; main()"
+    command = [sys.executable, "-c", program, "fit", str(settings), "--out", str(out), *more]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _command(settings: Path, out: Path, more: list[str]) -> float:
+    start = time.perf_counter()
+    process = _start(settings, out, more)
+    _, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(errors.decode())
+    return time.perf_counter() - start
+
+
+def _watched(settings: Path, out: Path, sampling: float) -> tuple[float, list[tuple[float, float]]]:
+    """Seconds of a run, and (seconds, resident megabytes) from its first part on."""
+    start = time.perf_counter()
+    process = _start(settings, out, ["--restart"])
+    memory = []
+    while process.poll() is None:
+        if (out / folder.part_name(0)).exists():
+            memory.append((time.perf_counter() - start, _resident(process.pid)))
+        time.sleep(sampling)
+    if process.returncode:
+        raise RuntimeError(process.communicate()[1].decode())
+    return time.perf_counter() - start, [entry for entry in memory if entry[1] > 0]
+
+
+def _resident(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    line = next((line for line in status.splitlines() if line.startswith("VmRSS")), "VmRSS 0 kB")
+    return int(line.split()[1]) / 1024
+
+
+def _memory(report: Report, memory: list[tuple[float, float]]) -> None:
+    first, highest = memory[0][1], max(size for _, size in memory)
+    report.add("memory.first", first, "MB", "lower", "resident when the first part was there")
+    report.add("memory.highest", highest, "MB", "lower")
+    report.add("memory.growth", 100 * (highest / first - 1), "%", "lower")
+    report.details["memory"] = memory
+
+
+def _time(report: Report, settings: Path, whole: float, out: Path) -> None:
+    """The run's own time beside reading alone, and fitting alone (from a few blocks)."""
+    prepared = runner.prepare(configuration.load(settings))
+    start = time.perf_counter()
+    count = 0
+    for task in prepared.source.tasks():
+        count += len(task.load())
+    reading = time.perf_counter() - start
+    tasks = prepared.source.tasks(lambda number: number < BLOCKS_ALONE)
+    blocks = [task.load() for task in tasks]
+    fit_block(prepared.job, blocks[0])  # loads the program
+    start = time.perf_counter()
+    for block in blocks:
+        fit_block(prepared.job, block)
+    fitting = (time.perf_counter() - start) * count / sum(len(block) for block in blocks)
+    record = folder.read_record(out) or {}
+    rows = [
+        ("the command, start to end", whole),
+        ("of it after the start of Python and JAX", record["seconds"]),
+        ("reading alone", reading),
+        (f"fitting alone (from {len(blocks)} blocks)", fitting),
+    ]
+    report.tables.append(Table("Time", ("what", "seconds"), rows))
+    report.add("time.whole", whole, "s", "lower")
+    report.add("time.reading", reading, "s", "lower")
+    report.add("time.fitting", fitting, "s", "lower")
+    report.add("time.ratio", record["seconds"] / max(reading, fitting), "", "lower")
+    report.add("time.rate", count / record["seconds"], "fits/s", "higher", "file to file")
+    report.add("time.busy", 100 * record["busy"], "%", "higher", "of the time with fitting")
+
+
+def _accuracy(report: Report, data: Path, out: Path) -> None:
+    """Converged fits, and how many standard errors the estimates are from the truth."""
+    names = ("amplitude", "decay")
+    true = parquet.read_table(data, columns=["id", *names])
+    columns = ["id", "status", *names, *(f"{name}_stderr" for name in names)]
+    found = pa.concat_tables(folder.read(out, columns))
+    in_order = np.array_equal(found["id"].to_numpy(), true["id"].to_numpy())
+    report.outcomes["rows"] = "measured" if in_order else "failed: not the rows of the data"
+    converged = 100 * np.mean(np.asarray(found["status"].to_pylist()) == "CONVERGED")
+    report.add("converged", converged, "%", "higher")
+    for name in names:
+        error = found[name].to_numpy() - true[name].to_numpy()
+        spread = float(np.nanstd(error / found[f"{name}_stderr"].to_numpy()))
+        report.add(f"{name}.spread", spread, "stderr", "neither", "of estimate - truth; 1 is ideal")
+
+
+def _kills(report: Report, config: dict[str, Any], settings: Path, place: Path) -> None:
+    """A run killed at random moments and resumed each time, against the run that was not."""
+    rng = np.random.default_rng(config["seed"])
+    killed, early, out = 0, 0, place / "killed"
+    mode = "--restart"
+    while killed < config["kills"]:
+        process = _start(settings, out, [mode])
+        try:
+            process.wait(float(rng.uniform(*config["killed_after"])))
+            early += 1  # it was finished before the kill
+            mode = "--restart"
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+            mode = "--resume"
+    _command(settings, out, ["--resume"])
+    different = _different(place / "whole", out)
+    report.add("kill.kills", killed, "", "neither", f"{early} runs ended before theirs")
+    report.add("kill.different", different, "rows", "lower", "compared bit by bit")
+
+
+def _different(first: Path, second: Path) -> int:
+    """Rows that are not bit for bit the same in both tables."""
+    count = 0
+    for a, b in zip(folder.read(first), folder.read(second), strict=True):
+        same = np.ones(len(a), bool)
+        for name in a.column_names:
+            same &= [x == y for x, y in zip(_bits(a[name]), _bits(b[name]), strict=True)]
+        count += int(np.count_nonzero(~same))
+    return count
+
+
+def _bits(column: pa.ChunkedArray) -> Any:
+    values = column.to_numpy()
+    return values.view(np.int64) if values.dtype == np.float64 else values

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import peers
 from benchmarks.workloads import (
     constrained,
+    fuzz,
     gauss1d,
     heavytail,
     inference,
@@ -23,6 +24,7 @@ from benchmarks.workloads import (
 
 WORKLOADS = {
     "constrained": constrained.run,
+    "fuzz": fuzz.run,
     "gauss1d": gauss1d.run,
     "heavytail": heavytail.run,
     "inference": inference.run,

@@ -7,6 +7,7 @@ import click
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch import runner
 from mvopt.batch.folder import Mode
+from mvopt.batch.report.writing import write_report
 from mvopt.batch.shards import merge_shards, parse_shard
 from mvopt.regression import models
 
@@ -31,12 +32,19 @@ def main() -> None:
 @main.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The folder for the table of results.")
-@click.option("--engine", default="local", show_default=True, help="Where to fit: local.")
+@click.option("--engine", default="local", show_default=True, help="Where to fit: local or ray.")
+@click.option("--devices", type=click.IntRange(1), help="How many GPUs, or cores, to use.")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--restart", is_flag=True, help="Drop what a run that was stopped has finished.")
 @click.option("--shard", metavar="I/N", help="Fit only share I of N; `mvopt merge` joins them.")
 def fit(
-    config: Path, out: Path | None, engine: str, resume: bool, restart: bool, shard: str | None
+    config: Path,
+    out: Path | None,
+    engine: str,
+    devices: int | None,
+    resume: bool,
+    restart: bool,
+    shard: str | None,
 ) -> None:
     """Fit every data set that the TOML file CONFIG describes.
 
@@ -46,6 +54,8 @@ def fit(
     """
     if resume and restart:
         raise InputError("--resume and --restart exclude each other: give one")
+    if devices is not None:
+        runner.use_devices(devices)
     mode: Mode = "resume" if resume else "restart" if restart else "new"
     runner.run(config, out, engine, mode, None if shard is None else parse_shard(shard))
 
@@ -56,6 +66,20 @@ def merge(folder: Path) -> None:
     """Join the shards in the folder FOLDER to one table."""
     count = merge_shards(folder)
     click.echo(f"the table of {count:,} data sets is in {folder}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The file; FOLDER/report.html without."
+)
+def report(folder: Path, out: Path | None) -> None:
+    """Write a page about the run whose results are in FOLDER.
+
+    One HTML file that opens in a browser without a network: counts by status, distributions, maps
+    of images, and single fits with their data.
+    """
+    click.echo(f"the report is in {write_report(folder, out)}")
 
 
 @main.command("models")

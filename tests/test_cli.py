@@ -1,6 +1,7 @@
 """The command: a run from file to table, and bad input in one line with exit code 2."""
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mvopt._errors import InputError
-from mvopt.batch import blocks, runner
+from mvopt.batch import blocks, fitting
 from mvopt.cli import main
 
 X = np.linspace(0, 5, 12)
@@ -242,7 +243,7 @@ def test_empty_and_missing_files(files):
 
 
 def test_an_engine_that_is_not_there(files):
-    assert_one_line(invoke("fit", "c.toml", "--engine", "ray"), ("--engine ray", "local"))
+    assert_one_line(invoke("fit", "c.toml", "--engine", "ships"), ("--engine ships", "ray"))
 
 
 def test_models():
@@ -268,7 +269,7 @@ def many(tmp_path, monkeypatch):
 
 def break_off(monkeypatch, after, error):
     """Let the block after so many fail."""
-    fit_block, calls = runner.fit_block, []
+    fit_block, calls = fitting.fit_block, []
 
     def breaking(job, data):
         calls.append(len(data))
@@ -276,7 +277,7 @@ def break_off(monkeypatch, after, error):
             raise error
         return fit_block(job, data)
 
-    monkeypatch.setattr(runner, "fit_block", breaking)
+    monkeypatch.setattr(fitting, "fit_block", breaking)
 
 
 def table(folder):
@@ -348,3 +349,13 @@ def test_bad_shards(many):
     edit(many / "c.toml", "[output]", '[fit]\nloss = "huber"\n[output]')
     invoke("fit", "c.toml", "--shard", "2/2")
     assert_one_line(invoke("merge", "out"), ("do not fit together", "huber"))
+
+
+def test_only_so_many_cores_are_used(files):
+    before = os.sched_getaffinity(0)
+    try:
+        assert invoke("fit", "c.toml", "--devices", "1").exit_code == 0
+        assert len(os.sched_getaffinity(0)) == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert invoke("fit", "c.toml", "--devices", "0").exit_code == 2

@@ -16,6 +16,11 @@ from mvopt.least_squares import DEFAULT_MAX_STEPS
 # How far above the configuration's folder a relative data path is looked for.
 _PARENTS = 2
 
+# By these ends of their names files are known as images; FITS also holds tables.
+NIFTI = (".nii", ".nii.gz")
+TIFF = (".tif", ".tiff")
+FITS = (".fits", ".fits.gz")
+
 Column = str
 Numbers = list[float] | list[list[float]]
 Positive = Annotated[float, Field(gt=0)]
@@ -40,7 +45,9 @@ class DataTable(_Table):
         default=None, description="the column, or a list of columns, that tells data sets apart"
     )
     x: Column | list[Column] | Numbers | None = Field(
-        default=None, description="a column, an expression, a list of either, or a list of numbers"
+        default=None,
+        description="a column, an expression, a list of either, or a list of numbers; "
+        "images: also a file of numbers, or a list of files",
     )
     y: Column | list[Column] | None = Field(
         default=None, description="a column or an expression; wide: a list of columns or a glob"
@@ -56,8 +63,16 @@ class DataTable(_Table):
         default=None, description="a column or a number; wide: also a list of columns"
     )
     mask: Column | list[Column] | None = Field(
-        default=None, description="a column that is true (or not 0) where the point counts"
+        default=None,
+        description="a column that is true (or not 0) where the point counts; images: a file",
     )
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the data sets are the voxels of an image."""
+        # FITS is read as a table where y names columns.
+        name = self.path.lower()
+        return name.endswith((*NIFTI, *TIFF)) or (name.endswith(FITS) and self.y is None)
 
     @property
     def datasets(self) -> list[Column]:
@@ -125,10 +140,14 @@ class OutputTable(_Table):
     figures: list[Literal["r_squared", "log_likelihood", "aic", "aicc", "bic"]] = Field(
         default=[], description="a list of r_squared, log_likelihood, aic, aicc, bic"
     )
+    maps: bool | None = Field(default=None, description="true or false")
 
 
 class Config(_Table):
-    """A whole configuration; `data.path` is resolved to an existing file, folder or glob."""
+    """A whole configuration; `data.path` is resolved to an existing file, folder or glob.
+
+    So are the mask and the files of x, where the data are an image.
+    """
 
     data: DataTable
     model: ModelTable
@@ -146,12 +165,36 @@ def load(path: Path) -> Config:
         for name, parameter in config.parameters.items():
             with located(f"[parameters.{name}]", " "):
                 _check_parameter(parameter)
-        found = resolve(config.data.path, path.parent)
-    return config.model_copy(update={"data": config.data.model_copy(update={"path": found})})
+        data = _resolved(config.data, path.parent)
+    return config.model_copy(update={"data": data})
 
 
-def resolve(pattern: str, folder: Path) -> str:
-    """Return where a relative data path leads.
+def _resolved(data: DataTable, folder: Path) -> DataTable:
+    """Return the table with the places of its files."""
+    found: dict[str, Any] = {"path": resolve(data.path, folder)}
+    if data.is_image:
+        if isinstance(data.mask, str):
+            found["mask"] = resolve(data.mask, folder, "mask")
+        if isinstance(data.x, str):
+            found["x"] = _resolve_side(data.x, folder)
+        elif data.x and isinstance(data.x[0], str):
+            found["x"] = [_resolve_side(str(text), folder) for text in data.x]
+    return data.model_copy(update=found)
+
+
+def _resolve_side(text: str, folder: Path) -> str:
+    """Return where a file of x leads, of which a column may be named behind a colon."""
+    try:
+        return resolve(text, folder, "x")
+    except InputError:
+        file, colon, column = text.rpartition(":")
+        if not colon:
+            raise
+    return f"{resolve(file, folder, 'x')}:{column}"
+
+
+def resolve(pattern: str, folder: Path, key: str = "path") -> str:
+    """Return where a relative path, that of a key of `[data]`, leads.
 
     It is looked for in the configuration's folder, in up to two folders above, and last in the
     current one; the first hit counts.
@@ -164,7 +207,7 @@ def resolve(pattern: str, folder: Path) -> str:
         if candidate.exists() or any(glob.iglob(str(candidate), recursive=True)):
             return str(candidate)
     raise InputError(
-        f"[data] path = {quoted(pattern)} does not exist: give a path relative to {folder} or to "
+        f"[data] {key} = {quoted(pattern)} does not exist: give a path relative to {folder} or to "
         "the current folder"
     )
 

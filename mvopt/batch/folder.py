@@ -8,6 +8,7 @@ continued must have the same origin.
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,9 +25,11 @@ from mvopt.batch.origin import check_same
 
 RECORD = "run.json"
 CSV = "fits.csv"
+PAGE = "report.html"
+MAPS = "maps"
 LOCK = ".lock"
 _PART = re.compile(r"part-(\d{5,})\.parquet")
-_OURS = re.compile(rf"({_PART.pattern}|fits\.csv|run\.json)(\.tmp)?|\.lock")
+_OURS = re.compile(rf"({_PART.pattern}|fits\.csv|report\.html|run\.json)(\.tmp)?|\.lock")
 _ELSEWHERE = "choose another folder in [output] path or with --out"
 
 Mode = Literal["new", "resume", "restart"]
@@ -71,7 +74,11 @@ class Folder:
                 path.unlink()
             complete = len(existing) - len(damaged) == before.get("parts")
             if before.get("state") == "finished" and complete:
-                self.finished = {key: before[key] for key in ("blocks", "busy", "seconds")}
+                known = before.keys() & {"blocks", "busy", "seconds"}
+                self.finished = {key: before[key] for key in known}
+            # Those that the run no longer wants stay, and stay known as ours.
+            if before.get("maps"):
+                origin = {**origin, "maps": sorted({*before["maps"], *origin.get("maps", [])})}
         else:
             if mode == "new" and existing and before and before.get("state") != "finished":
                 raise InputError(
@@ -79,7 +86,9 @@ class Folder:
                     "was stopped: continue it with --resume, or drop them with --restart"
                 )
             for name in os.listdir(self.path):
-                if name != LOCK:
+                if name == MAPS:
+                    shutil.rmtree(self.path / name)
+                elif name != LOCK:
                     (self.path / name).unlink()
         record = {"program": "mvopt", **origin}
         write_record(self.path, {**record, "state": "running"})
@@ -105,6 +114,16 @@ class Folder:
 
         with _explained(self.path):
             _replace(self.path / CSV, write)
+
+    def holds_map(self, name: str) -> bool:
+        """Whether the map of that file name is there."""
+        return (self.path / MAPS / name).exists()
+
+    def write_map(self, name: str, write: Callable[[Path], Any]) -> None:
+        """Write a map under that file name."""
+        with _explained(self.path):
+            (self.path / MAPS).mkdir(exist_ok=True)
+            _replace(self.path / MAPS / name, write)
 
     def stop(self) -> None:
         """Record that the run ended before its end."""
@@ -170,14 +189,24 @@ def _check_writable(folder: Path) -> None:
 def _foreign_checked(folder: Path) -> dict[str, Any] | None:
     """Return the record of an earlier run; raises `InputError` for files of any other origin."""
     held = [name for name in os.listdir(folder) if name != LOCK]
-    foreign = [name for name in held if not _OURS.fullmatch(name)]
     record = read_record(folder)
+    foreign = [name for name in held if not _OURS.fullmatch(name) and name != MAPS]
+    if MAPS in held:
+        foreign += _foreign_maps(folder / MAPS, record or {})
     if foreign or (held and record is None):
         raise InputError(
             f"[output] path = {quoted(str(folder))} holds files that are not of an earlier run "
             f"({listed(sorted(foreign or held))}): {_ELSEWHERE}"
         )
     return record
+
+
+def _foreign_maps(maps: Path, record: dict[str, Any]) -> list[str]:
+    """Return what is in the folder of maps and was not written by the run of that record."""
+    if not maps.is_dir():
+        return [MAPS]
+    written = {f"{name}{end}" for name in record.get("maps", []) for end in ("", ".tmp")}
+    return [f"{MAPS}/{name}" for name in os.listdir(maps) if name not in written]
 
 
 def _is_whole(path: Path) -> bool:
@@ -196,7 +225,12 @@ def part_name(number: int) -> str:
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write the record of a run."""
     text = json.dumps(record, indent=2, default=str) + "\n"
-    _replace(folder / RECORD, lambda temporary: temporary.write_text(text))
+    write_text(folder / RECORD, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text in UTF-8, as a whole or not at all."""
+    _replace(path, lambda temporary: temporary.write_text(text, "utf-8"))
 
 
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:

@@ -13,7 +13,7 @@ from mvopt._errors import InputError
 from mvopt.batch.choice import FunctionModel, choice_of, expression_of
 from mvopt.batch.config import DataTable, FitTable, OutputTable, ParameterTable, resolve
 from mvopt.batch.engines import engine as engine_of
-from mvopt.batch.fitting import Job, fit_block
+from mvopt.batch.fitting import Job, Part, fit_timed
 from mvopt.batch.sources.arrays import ArraySource
 from mvopt.batch.sources.opening import open_source
 from mvopt.regression import models
@@ -54,7 +54,7 @@ def fit_many(
     choice = choice_of(_model(model, tuple(given), opened.num_x), tables, opened.num_x)
     job = Job(choice, fit, output)
     job.columns.names(opened.id_names)
-    return _in_order(engine_of(engine)(partial(fit_block, job), opened.tasks()))
+    return _in_order(engine_of(engine)(partial(fit_timed, job), opened.tasks()))
 
 
 def _model(model: Any, parameters: tuple[str, ...], num_x: int) -> Any:
@@ -80,11 +80,11 @@ def _table(table: Any, content: dict[str, Any]) -> Any:
         raise InputError(f"{first['loc'][0]}: {first['msg']}") from None
 
 
-def _in_order(parts: Iterator[tuple[int, pa.Table]]) -> Iterator[pa.Table]:
+def _in_order(parts: Iterator[tuple[int, Part]]) -> Iterator[pa.Table]:
     """Yield the tables by their numbers; those that are early wait."""
     waiting, due = {}, 0
-    for number, rows in parts:
-        waiting[number] = rows
+    for number, part in parts:
+        waiting[number] = part.rows
         while due in waiting:
             yield waiting.pop(due)
             due += 1

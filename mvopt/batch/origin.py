@@ -37,7 +37,7 @@ def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
         for part in ("config", "inputs")
         for name, old, new in _differences(before.get(part, {}), now[part])
         # Where the results go, and in what form, does not change them.
-        if name not in ("output.path", "output.csv")
+        if name not in ("output.path", "output.csv", "output.maps")
     ]
     if changes:
         raise InputError(
@@ -58,14 +58,27 @@ def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any
 
 def _fingerprint(path: Path) -> dict[str, Any]:
     """Return size, time of the last change, and a digest of both ends."""
+    if path.is_dir():
+        return _listing(path)
     state = path.stat()
     digest = hashlib.blake2b(digest_size=16)
-    if path.is_file():
-        with path.open("rb") as file:
-            digest.update(file.read(_ENDS_BYTES))
-            file.seek(max(0, state.st_size - _ENDS_BYTES), os.SEEK_SET)
-            digest.update(file.read(_ENDS_BYTES))
+    with path.open("rb") as file:
+        digest.update(file.read(_ENDS_BYTES))
+        file.seek(max(0, state.st_size - _ENDS_BYTES), os.SEEK_SET)
+        digest.update(file.read(_ENDS_BYTES))
     return {"bytes": state.st_size, "changed": state.st_mtime_ns, "digest": digest.hexdigest()}
+
+
+def _listing(folder: Path) -> dict[str, Any]:
+    """Return the same of an array in many files, whose digest is that of the list of them."""
+    total = changed = 0
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        state = path.stat()
+        total, changed = total + state.st_size, max(changed, state.st_mtime_ns)
+        line = [str(path.relative_to(folder)), state.st_size, state.st_mtime_ns]
+        digest.update(f"{json.dumps(line)}\n".encode())
+    return {"bytes": total, "changed": changed, "digest": digest.hexdigest()}
 
 
 def _version() -> str:

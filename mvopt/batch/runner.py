@@ -1,7 +1,9 @@
 """A run: from a configuration to the table of results."""
 
+import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,11 @@ import pyarrow as pa
 
 from mvopt._errors import InputError, located
 from mvopt.batch import config as configuration
-from mvopt.batch import folder, summary
+from mvopt.batch import folder, maps, summary
 from mvopt.batch.choice import choose
 from mvopt.batch.config import Config
-from mvopt.batch.datasets import DataSets
 from mvopt.batch.engines import engine
-from mvopt.batch.fitting import Job, fit_block
+from mvopt.batch.fitting import Job, fit_timed
 from mvopt.batch.folder import Folder, Mode
 from mvopt.batch.origin import origin
 from mvopt.batch.pipeline import Behind
@@ -62,16 +63,21 @@ def run(
     with located(str(path)):
         prepared = prepare(config)
         place = out or Path(config.output.path)
-        source = {**origin(config, prepared.source.files), "shard": shard and shard.folder}
+        parameters = prepared.job.choice.names
+        # A shard has a part of a map only: those are written once all are merged.
+        wanted = {} if shard else maps.file_names(config.output.maps, prepared.source, parameters)
+        source = {
+            **origin(config, prepared.source.files),
+            "shard": shard and shard.folder,
+            "maps": list(wanted.values()),
+        }
         results = Folder(place / shard.folder if shard else place, source, mode)
     start = time.perf_counter()
-    if results.finished is not None:
-        _conclude(prepared, results, results.finished)
-        return
     try:
-        figures = _fit_all(prepared, results, fit_all, shard)
-        if config.output.csv:
+        figures = results.finished or _fit_all(prepared, results, fit_all, shard)
+        if config.output.csv and not (results.path / folder.CSV).exists():
             results.write_csv()
+        maps.write_maps(results, prepared.source, wanted)
     except BaseException as error:
         results.stop()
         if isinstance(error, KeyboardInterrupt):
@@ -81,7 +87,7 @@ def run(
             ) from None
         raise
     seconds = time.perf_counter() - start
-    _conclude(prepared, results, {**figures, "seconds": round(seconds, 3)})
+    _conclude(prepared, results, {"seconds": round(seconds, 3), **figures})
 
 
 def _fit_all(
@@ -99,20 +105,15 @@ def _fit_all(
     writer: Behind[tuple[int, pa.Table]] = Behind(lambda part: results.write(*part))
     start = time.perf_counter()
 
-    def timed(data: DataSets) -> pa.Table:
-        nonlocal busy
-        begin = time.perf_counter()
-        rows = fit_block(prepared.job, data)
-        busy += time.perf_counter() - begin
-        return rows
-
     with progress_bar() as progress:
         bar = progress.add_task("fitting", total=None if shard else prepared.source.count)
         progress.advance(bar, sum(folder.num_rows(results.path)))
         try:
-            for number, rows in fit_all(timed, prepared.source.tasks(wanted)):
+            work = partial(fit_timed, prepared.job)
+            for number, (rows, seconds) in fit_all(work, prepared.source.tasks(wanted)):
                 writer.put((number, rows))
                 progress.advance(bar, len(rows))
+                busy += seconds
         finally:
             writer.close()
     share = busy / max(time.perf_counter() - start, 1e-9)
@@ -128,11 +129,24 @@ def _conclude(prepared: Prepared, results: Folder, figures: dict[str, Any]) -> N
     if found.total:  # a shard may have got none
         summary.show(found, ids, parameters, console)
     converged = f"{found.counts.get('CONVERGED', 0):,} of {found.total:,} data sets converged"
-    busy = f"{figures['busy']:.0%} of the time with fitting"
+    # Of shards that were merged it is not known.
+    busy = f", {figures['busy']:.0%} of the time with fitting" if "busy" in figures else ""
     console.print(
-        f"{converged} in {figures['seconds']:.2f} s, {busy}; the table is in {results.path}",
+        f"{converged} in {figures['seconds']:.2f} s{busy}; the table is in {results.path}",
         soft_wrap=True,
     )
+
+
+def use_devices(count: int) -> None:
+    """Use only so many accelerators, or cores where there is none; before JAX has looked at them.
+
+    Without this all are used.
+    """
+    first = ",".join(map(str, range(count)))
+    for platform in ("cuda", "rocm"):
+        jax.config.update(f"jax_{platform}_visible_devices", first)
+    if jax.default_backend() == "cpu" and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def set_up_jax(precision: str) -> None:

@@ -2,7 +2,9 @@
 
 A compiled function belongs to one shape. Batches are therefore padded to a size out of a short
 list, so that another number of data sets finds the function compiled already; and where XLA
-would use one core (a loop over lanes is too small to be split), threads run one block each.
+would use one core (a loop over lanes is too small to be split), threads run one block each. Several
+accelerators get blocks of their own in the same way: problems have nothing to tell each other, and
+a device that has the easier ones need not wait for another at every round.
 """
 
 import os
@@ -71,12 +73,14 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
     if _traced(batch):
         return function(batch, size)
     on_host = jax.default_backend() == "cpu"
-    workers = num_cores() if on_host else 1
+    config: Any = jax.config  # whose attributes JAX does not declare
+    chosen = config.jax_default_device
+    devices = [chosen] if on_host or chosen is not None else jax.local_devices()
+    workers = num_cores() if on_host else len(devices)
     largest = _MAX_BLOCK if on_host else _largest_on_device(batch, size)
     num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // largest), 1)
     length = bucket(-(-size // num_blocks))
-    config: Any = jax.config  # whose attributes JAX does not declare
-    settings = (config.jax_enable_x64, config.jax_default_device)
+    x64 = config.jax_enable_x64
     # On a CPU NumPy sees the same memory, and cuts and joins without compiling anything.
     xp: Any = np if on_host else jnp
     batch = jax.tree.map(xp.asarray, batch)
@@ -86,17 +90,19 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
         rows = jax.tree.map(lambda leaf: leaf[start : start + count], batch)
         rows = _tree.pad_rows(rows, length)
         # JAX keeps these settings by thread.
-        with jax.enable_x64(settings[0]), jax.default_device(settings[1]):
+        with jax.enable_x64(x64), jax.default_device(devices[start // length % len(devices)]):
             return jax.tree.map(lambda leaf: xp.asarray(leaf)[:count], function(rows, count))
 
     starts = range(0, size, length)
     if len(starts) == 1:
         return jax.tree.map(jnp.asarray, run(0))
-    if not on_host:
-        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *map(run, starts))
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(run, starts))
-        return jax.tree.map(lambda *leaves: _joined(pool, leaves), *results)
+        if on_host:
+            return jax.tree.map(lambda *leaves: _joined(pool, leaves), *results)
+    return jax.tree.map(
+        lambda *leaves: jnp.concatenate(jax.device_put(leaves, leaves[0].device)), *results
+    )
 
 
 def _largest_on_device(batch: Any, size: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 import mvopt
 from mvopt._errors import InputError
 from mvopt.batch import blocks, fitting
+from mvopt.batch.fitting import Part
 from mvopt.batch.many import _in_order
 
 X = np.linspace(0, 5, 8)
@@ -100,4 +101,5 @@ def test_bad_input(model, settings, words):
 
 
 def test_tables_that_are_early_wait():
-    assert list(_in_order(iter([(2, "c"), (0, "a"), (1, "b"), (3, "d")]))) == list("abcd")
+    early = [(number, Part("abcd"[number], 0.0)) for number in (2, 0, 1, 3)]
+    assert list(_in_order(iter(early))) == list("abcd")

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,3 +93,34 @@ def test_one_block_under_a_transformation():
     found = jax.jit(lambda rows: in_blocks(double, rows, 5000))(jnp.arange(5000.0))
     np.testing.assert_array_equal(found, 2 * jnp.arange(5000.0))
     assert counts == [5000]
+
+
+SEVERAL = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+from mvopt.iteration import blocks
+
+jax.default_backend = lambda: "gpu"  # these devices of the CPU stand for accelerators
+twice, used = jax.jit(lambda rows, shared: 2 * rows + shared), set()
+shared = jnp.ones(())
+
+def function(rows, count):
+    result = twice(rows, shared)
+    used.add(result.device)
+    return result
+
+size = 5000
+found = blocks.in_blocks(function, jnp.arange(float(size)), size)
+np.testing.assert_array_equal(found, 2.0 * np.arange(size) + 1)
+assert used == set(jax.devices()) and len(used) == 3, used
+with jax.default_device(jax.devices()[1]):
+    used.clear()
+    blocks.in_blocks(function, jnp.arange(float(size)), size)
+assert used == {jax.devices()[1]}, used
+"""
+
+
+def test_every_accelerator_gets_blocks_unless_one_is_chosen():
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
+    subprocess.run([sys.executable, "-c", SEVERAL], env=environment, check=True)

@@ -3,6 +3,9 @@
 Pickled objects are never loaded.
 """
 
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,9 @@ from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
 from mvopt.batch.sources.shared_x import shared_x
 from mvopt.batch.sources.source import Wanted, every
 from mvopt.batch.sources.tables import row_numbers
+
+# What a damaged NPZ file makes of the reading of its archive.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error)
 
 
 class ArraySource:
@@ -138,7 +144,7 @@ def _load(path: str) -> Any:
         held = np.load(path, mmap_mode="r", allow_pickle=False)
         # Reading each array here finds one that holds objects.
         return held if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (*_DAMAGE, ValueError, OSError, EOFError, KeyError) as error:
         raise InputError(f"the file cannot be read ({error}): save arrays of numbers") from None
 
 

@@ -90,9 +90,13 @@ def schema(file: str) -> pa.Schema:
     _check_content(file)
     with _reading(file):
         if file.endswith(".parquet"):
-            return parquet.read_schema(file)
-        with pacsv.open_csv(file) as reader:
-            return reader.schema
+            found = parquet.read_schema(file)
+        else:
+            with pacsv.open_csv(file) as reader:
+                found = reader.schema
+        if len(found.names) == 0:  # names that are not text in UTF-8 fail here
+            raise InputError(f"{file} has no columns: give a table with a header")
+        return found
 
 
 def is_list(known: pa.Schema, name: object) -> bool:
@@ -197,7 +201,7 @@ def _of_many(file: str, files: list[str]) -> Iterator[None]:
 def _reading(file: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}; check its format") from None
 
 

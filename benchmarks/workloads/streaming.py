@@ -1,4 +1,4 @@
-"""The command on a large file: memory, time beside reading and fitting alone, and kills."""
+"""The command on a large file: memory, time beside its parts and beside one call, and kills."""
 
 import signal
 import subprocess
@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from benchmarks.problems import decay_file
+import mvopt
+from benchmarks.problems import curve_file
+from benchmarks.problems.curve_file import KINDS, Kind
 from benchmarks.report import Report, Table
+from benchmarks.timing import timed
 from mvopt.batch import config as configuration
 from mvopt.batch import folder, runner
 from mvopt.batch.fitting import fit_block
@@ -27,9 +31,10 @@ x = {x}
 y = "y"
 sigma = {noise}
 [model]
-name = "exponential_decay"
+name = "{model}"
 [fit]
 absolute_sigma = true
+precision = "{precision}"
 """
 BLOCKS_ALONE = 12  # timed by themselves
 
@@ -37,20 +42,29 @@ BLOCKS_ALONE = 12  # timed by themselves
 def run(config: dict[str, Any], only: Sequence[str]) -> Report:  # noqa: ARG001 (no peers here)
     """`config` is described in configs/bench/streaming.toml."""
     report = Report("streaming", config)
+    kind = KINDS[config["kind"]]
     place = Path(config["folder"])
     place.mkdir(parents=True, exist_ok=True)
-    data = place / f"decays-{config['data_sets']}.parquet"
+    data = place / f"{config['data_sets']}.parquet"
     if not data.exists():
-        decay_file.make(data, config["data_sets"], config["seed"])
-    settings = place / "decays.toml"
-    text = CONFIG.format(data=data.resolve(), x=decay_file.X.tolist(), noise=decay_file.NOISE)
-    settings.write_text(text)
+        curve_file.make(data, kind, config["data_sets"], config["seed"])
+    settings = place / "config.toml"
+    settings.write_text(
+        CONFIG.format(
+            data=data.resolve(),
+            x=kind.x.tolist(),
+            noise=kind.noise,
+            model=kind.model,
+            precision=np.dtype(kind.dtype).name,
+        )
+    )
     _command(settings, place / "warm", [])  # fills the cache of compiled programs
     seconds, memory = _watched(settings, place / "whole", config["sampling"])
     _memory(report, memory)
-    _time(report, settings, seconds, place / "whole")
-    _accuracy(report, data, place / "whole")
-    if config["kills"]:
+    rate = _time(report, settings, seconds, place / "whole")
+    _in_memory(report, kind, data, config, rate)
+    _accuracy(report, kind, data, place / "whole")
+    if "kills" in config:
         _kills(report, config, settings, place)
     return report
 
@@ -101,8 +115,8 @@ def _memory(report: Report, memory: list[tuple[float, float]]) -> None:
     report.details["memory"] = memory
 
 
-def _time(report: Report, settings: Path, whole: float, out: Path) -> None:
-    """The run's own time beside reading alone, and fitting alone (from a few blocks)."""
+def _time(report: Report, settings: Path, whole: float, out: Path) -> float:
+    """The run's own time beside reading alone, and fitting alone (from a few blocks); fits/s."""
     prepared = runner.prepare(configuration.load(settings))
     start = time.perf_counter()
     count = 0
@@ -128,13 +142,39 @@ def _time(report: Report, settings: Path, whole: float, out: Path) -> None:
     report.add("time.reading", reading, "s", "lower")
     report.add("time.fitting", fitting, "s", "lower")
     report.add("time.ratio", record["seconds"] / max(reading, fitting), "", "lower")
-    report.add("time.rate", count / record["seconds"], "fits/s", "higher", "file to file")
+    rate = count / record["seconds"]
+    report.add("time.rate", rate, "fits/s", "higher", "file to file")
     report.add("time.busy", 100 * record["busy"], "%", "higher", "of the time with fitting")
+    return rate
 
 
-def _accuracy(report: Report, data: Path, out: Path) -> None:
+def _in_memory(report: Report, kind: Kind, data: Path, config: dict[str, Any], rate: float) -> None:
+    """The same fits by one call of `curve_fit`, from the model's guess and from near the truth."""
+    count = min(config["data_sets"], config["in_memory"])
+    table = parquet.ParquetFile(data).read().slice(0, count)
+    y = table["y"].combine_chunks().flatten().to_numpy().reshape(count, -1)
+    truth = np.stack([table[name].to_numpy() for name in kind.names], axis=1)
+    x, sigma = kind.x.astype(kind.dtype), np.asarray(kind.noise, kind.dtype)
+    near = (truth * np.random.default_rng(0).uniform(0.8, 1.2, truth.shape)).astype(kind.dtype)
+    model = mvopt.models.NAMED[kind.model]
+    for name, start, axis in (("guess", None, None), ("start", near, 0)):
+
+        def fit(start: Any = start, axis: Any = axis) -> Any:
+            sigmas = np.broadcast_to(sigma, len(x))
+            axes = (None, 0, axis, None)
+            found = mvopt.curve_fit(model, x, y, start, sigmas, absolute_sigma=True, in_axes=axes)
+            return jax.block_until_ready(found)
+
+        fit()
+        seconds = timed(fit)[0]
+        note = f"{count:,} fits in one call, from the {name}"
+        report.add(f"memory.rate.{name}", count / seconds, "fits/s", "higher", note)
+        report.add(f"share.{name}", 100 * rate * seconds / count, "%", "higher", "of it, by file")
+
+
+def _accuracy(report: Report, kind: Kind, data: Path, out: Path) -> None:
     """Converged fits, and how many standard errors the estimates are from the truth."""
-    names = ("amplitude", "decay")
+    names = kind.names
     true = parquet.read_table(data, columns=["id", *names])
     columns = ["id", "status", *names, *(f"{name}_stderr" for name in names)]
     found = pa.concat_tables(folder.read(out, columns))

@@ -123,12 +123,12 @@ def _fit_all(
 def _conclude(prepared: Prepared, results: Folder, figures: dict[str, Any]) -> None:
     ids, parameters = prepared.source.id_names, prepared.job.choice.names
     columns = summary.columns(ids, parameters)
-    found = summary.summarize(folder.read(results.path, columns))
+    found = summary.summarize(folder.read(results.path, columns), parameters)
     results.finish({**figures, "data_sets": found.total, "statuses": found.counts})
     console = summary.terminal()
     if found.total:  # a shard may have got none
         summary.show(found, ids, parameters, console)
-    converged = f"{found.counts.get('CONVERGED', 0):,} of {found.total:,} data sets converged"
+    converged = f"{found.converged:,} of {found.total:,} data sets converged"
     # Of shards that were merged it is not known.
     busy = f", {figures['busy']:.0%} of the time with fitting" if "busy" in figures else ""
     console.print(

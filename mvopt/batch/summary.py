@@ -32,10 +32,10 @@ def columns(ids: Sequence[str], parameters: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts by status, a sample of the converged rows, and the worst of all."""
+    """Counts by status, figures of a sample of the converged rows by column, and the worst rows."""
 
     counts: dict[str, int]
-    converged: pa.Table
+    sample: dict[str, np.ndarray]
     worst: pa.Table
 
     @property
@@ -44,39 +44,78 @@ class Summary:
         return sum(self.counts.values())
 
     @property
-    def sampled(self) -> bool:
-        """Whether there are more converged rows than the sample holds."""
-        return self.counts.get(Status.CONVERGED.name, 0) > len(self.converged)
+    def converged(self) -> int:
+        """The number of those whose fit converged."""
+        return self.counts.get(Status.CONVERGED.name, 0)
 
 
-def summarize(parts: Iterable[pa.Table]) -> Summary:
+def summarize(parts: Iterable[pa.Table], parameters: Sequence[str]) -> Summary:
     """Go through the parts of a table with the `columns`, of which few rows are kept."""
     found: Counter = Counter()
-    rng = np.random.default_rng(0)
-    kept = keys = worst = None
+    sample = _Sample(("reduced_chi2", *parameters))
+    worst = pa.table({})
     for part in parts:
-        found.update(part["status"].to_pylist())
-        worst = _worst_of(part if worst is None else pa.concat_tables([worst, part]))
-        good = part.filter(pa.compute.equal(part["status"], Status.CONVERGED.name))
-        # A row stays while its random number is among the lowest.
-        fresh = rng.random(len(good))
-        kept = good if kept is None else pa.concat_tables([kept, good])
-        keys = fresh if keys is None else np.concatenate([keys, fresh])
-        if len(keys) > _SAMPLE:
-            lowest = np.sort(np.argpartition(keys, _SAMPLE)[:_SAMPLE])
-            kept, keys = kept.take(lowest).combine_chunks(), keys[lowest]
-    if kept is None or worst is None:
-        return Summary({}, pa.table({}), pa.table({}))
+        converged = _counted(part["status"], found)
+        sample.add(part, converged)
+        candidates = part.take(_worst(part["reduced_chi2"].to_numpy(), converged))
+        worst = pa.concat_tables([worst, candidates]) if len(worst) else candidates
+        good = _counted(worst["status"], Counter())
+        worst = worst.take(_worst(worst["reduced_chi2"].to_numpy(), good)).combine_chunks()
     counts = {code.name: found[code.name] for code in Status if code.name in found}
-    return Summary(counts, kept, worst)
+    return Summary(counts, sample.figures, worst)
+
+
+def _counted(status: pa.ChunkedArray, found: Counter) -> np.ndarray:
+    """Add to the counts, and return which converged. By codes, for texts are slow."""
+    codes = status.combine_chunks().dictionary_encode()
+    names, indices = codes.dictionary.to_pylist(), codes.indices.to_numpy()
+    found.update(dict(zip(names, np.bincount(indices).tolist(), strict=True)))
+    good = np.array([name == Status.CONVERGED.name for name in names], bool)
+    return good[indices]
+
+
+class _Sample:
+    """Rows drawn at random: one stays while the random number it got is among the lowest."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.figures = {name: np.empty(0) for name in names}
+        self._rng, self._keys = np.random.default_rng(0), np.empty(0)
+
+    def add(self, rows: pa.Table, chosen: np.ndarray) -> None:
+        index = np.flatnonzero(chosen)
+        fresh = self._rng.random(len(index))
+        if len(self._keys) == _SAMPLE:
+            low = fresh < self._keys.max()
+            index, fresh = index[low], fresh[low]
+        keys = np.append(self._keys, fresh)
+        kept = np.arange(len(keys))
+        if len(keys) > _SAMPLE:
+            kept = np.argpartition(keys, _SAMPLE)[:_SAMPLE]
+        self._keys = keys[kept]
+        for name, held in self.figures.items():
+            self.figures[name] = np.append(held, rows[name].to_numpy()[index])[kept]
+
+
+def _worst(chi2: np.ndarray, converged: np.ndarray) -> np.ndarray:
+    """Indices of the few that did not converge, then of those with the largest reduced chi2."""
+    chi2 = np.where(np.isnan(chi2), -np.inf, chi2)
+    few = []
+    for group in (~converged, converged):
+        members = np.flatnonzero(group)
+        # The last of those that are as bad as the worst counts too, for the order of the rows.
+        if len(members) > _WORST:
+            limit = np.partition(chi2[members], -_WORST)[-_WORST]
+            members = members[chi2[members] >= limit]
+        few.append(members[np.argsort(-chi2[members], kind="stable")][:_WORST])
+    return np.concatenate(few)[:_WORST]
 
 
 def show(summary: Summary, ids: Sequence[str], parameters: Sequence[str], console: Console) -> None:
     """Print counts by status, quantiles, and the worst fits by id."""
     console.print(_counts(summary.counts))
-    if len(summary.converged):
+    if summary.converged:
         console.print(_quantiles(summary, parameters))
-    console.print(_worst(summary.worst, ids, parameters))
+    console.print(_worst_table(summary.worst, ids, parameters))
 
 
 def _counts(counts: dict[str, int]) -> Table:
@@ -90,29 +129,21 @@ def _counts(counts: dict[str, int]) -> Table:
 
 
 def _quantiles(summary: Summary, parameters: Sequence[str]) -> Table:
-    sample = f" (of a sample of {_SAMPLE:,})" if summary.sampled else ""
+    sample = f" (of a sample of {_SAMPLE:,})" if summary.converged > _SAMPLE else ""
     title = f"Quantiles over the converged data sets{sample}"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for q in _QUANTILES:
         table.add_column(f"{q} %", justify="right")
     for name in ("reduced_chi2", *parameters):
-        values = summary.converged[name].to_numpy()
+        values = summary.sample[name]
         values = values[np.isfinite(values)]
         if len(values):
             table.add_row(name, *(_figure(q) for q in np.percentile(values, _QUANTILES)))
     return table
 
 
-def _worst_of(rows: pa.Table) -> pa.Table:
-    """Return those that did not converge, then those with the largest reduced chi2."""
-    failed = pa.compute.not_equal(rows["status"], Status.CONVERGED.name).to_numpy()
-    chi2 = rows["reduced_chi2"].to_numpy()
-    descending = -np.where(np.isnan(chi2), -np.inf, chi2)
-    return rows.take(np.lexsort((descending, ~failed))[:_WORST]).combine_chunks()
-
-
-def _worst(rows: pa.Table, ids: Sequence[str], parameters: Sequence[str]) -> Table:
+def _worst_table(rows: pa.Table, ids: Sequence[str], parameters: Sequence[str]) -> Table:
     table = Table(title="Worst fits", title_justify="left")
     for name in ids:
         table.add_column(name)

@@ -313,10 +313,10 @@ def test_a_changed_input_or_configuration_is_not_continued(many, monkeypatch):
     with monkeypatch.context() as patch:
         break_off(patch, 2, InputError("cut off"))
         invoke("fit", "c.toml")
-    edit(many / "c.toml", "[output]", '[fit]\nloss = "huber"\n[output]')
-    words = ("another origin", "fit: None before", "huber", "--restart")
+    edit(many / "c.toml", "[output]", "[fit]\nmax_steps = 99\n[output]")
+    words = ("another origin", "fit: None before", "max_steps", "--restart")
     assert_one_line(invoke("fit", "c.toml", "--resume"), words)
-    edit(many / "c.toml", '[fit]\nloss = "huber"\n', "")
+    edit(many / "c.toml", "[fit]\nmax_steps = 99\n", "")
     with (many / "a.csv").open("a") as file:
         file.write("9,1,1\n")
     words = ("another origin", "a.csv.bytes", "--restart")
@@ -346,9 +346,9 @@ def test_bad_shards(many):
     assert_one_line(invoke("fit", "c.toml", "--resume", "--restart"), ("exclude each other",))
     assert_one_line(invoke("merge", "nowhere"), ("nowhere", "cannot be read"))
     invoke("fit", "c.toml", "--shard", "1/2")
-    edit(many / "c.toml", "[output]", '[fit]\nloss = "huber"\n[output]')
+    edit(many / "c.toml", "[output]", "[fit]\nmax_steps = 99\n[output]")
     invoke("fit", "c.toml", "--shard", "2/2")
-    assert_one_line(invoke("merge", "out"), ("do not fit together", "huber"))
+    assert_one_line(invoke("merge", "out"), ("do not fit together", "max_steps"))
 
 
 def test_only_so_many_cores_are_used(files):

@@ -8,10 +8,11 @@ from pathlib import Path
 # Compilation is most of the suite's time. Each process has one core, so that a program is not to
 # be split for several threads. The fusion emitters of JAX 0.10 double it; later ones cannot be
 # turned off, and are quicker.
-FLAGS = ["--xla_cpu_parallel_codegen_split_count=1"]
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_cpu_parallel_codegen_split_count=1"
+)
 if version("jaxlib").startswith("0.10."):
-    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
-os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *FLAGS])
+    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 import jax
 import jax.numpy as jnp

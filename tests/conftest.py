@@ -1,15 +1,18 @@
 """What all tests share: float64, quick compilation, programs kept between runs, a count of them."""
 
+import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
 
-# Compilation is most of the suite's time. The fusion emitters of JAX 0.10 double it; later ones
-# cannot be turned off, and are quicker.
+# Compilation is most of the suite's time. Each process has one core, so that a program is not to
+# be split for several threads. The fusion emitters of JAX 0.10 double it; later ones cannot be
+# turned off, and are quicker.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_cpu_parallel_codegen_split_count=1"
+)
 if version("jaxlib").startswith("0.10."):
-    os.environ["XLA_FLAGS"] = (
-        os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
-    )
+    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +23,8 @@ jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".jax_cache"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+# The lines of Python in a compiled program, of which no test reads any.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
 def pytest_configure(config):
@@ -27,6 +32,9 @@ def pytest_configure(config):
     config.addinivalue_line(
         "filterwarnings", "ignore:Error (reading|writing) persistent compilation cache:UserWarning"
     )
+    # Tracing makes so many small objects that looking for cycles takes a tenth of its time.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 
 from mvopt import Status, quadratic_program
 
-N = 6
+N = 4
 
 
 @pytest.fixture(scope="module")

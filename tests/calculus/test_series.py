@@ -14,7 +14,7 @@ from mvopt.calculus.propagate import propagate
 from mvopt.calculus.series import SeriesRules
 from mvopt.calculus.values import UnsupportedError
 
-ORDER = 20
+ORDER = 14
 
 
 def bernoulli(n):
@@ -160,7 +160,8 @@ def test_arrays_loops_and_choices():
     slopes = [fn]
     for _ in range(3):
         slopes.append(jax.jacfwd(slopes[-1]))
-    expected = [slope(0.3) / factorial(k) for k, slope in enumerate(slopes)]
+    values = jax.jit(lambda x: [slope(x) for slope in slopes])(0.3)
+    expected = [value / factorial(k) for k, value in enumerate(values)]
     np.testing.assert_allclose(expanded(fn, 0.3, 3), expected, rtol=1e-12)
 
 

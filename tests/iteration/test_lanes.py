@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from mvopt.iteration.lanes import in_chunks, over_lanes
 
 pytestmark = pytest.mark.usefixtures("fully_optimized")
 
-LANES = [1, 5, 16]
+LANES = [1, 5]
 TABLE = jnp.array([2.0, -1.0, 0.5, 3.0])
 MATRIX = jnp.arange(12.0).reshape(3, 4) / 7
 
@@ -316,8 +318,11 @@ def test_jvp_and_vjp_through_the_lanes():
     def by_vmap(function):
         return jax.vmap(function, in_axes=-1, out_axes=-1)
 
-    found = jax.grad(value, (0, 1, 2))(*args, over_lanes)
-    for one, other in zip(found, jax.grad(value, (0, 1, 2))(*args, by_vmap), strict=True):
+    found, expected = (
+        jax.jit(jax.grad(partial(value, run=run), (0, 1, 2)))(*args)
+        for run in (over_lanes, by_vmap)
+    )
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 

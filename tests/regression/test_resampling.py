@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mvopt import Regression, compare, models
+from mvopt import Regression, Status, compare, models
 from mvopt.regression.starts import latin_hypercube
 
 X = np.linspace(0, 9, 20)
@@ -67,8 +67,9 @@ def test_bootstrap_errors_say_what_to_do():
 def test_many_starts_find_what_one_does_not():
     y = 2 * np.sin(3.3 * X + 0.4) + 0.1 * RNG.normal(size=(3, 20))
     regression = Regression(sine, X, y, [1.0, 1.0, 0.0], in_axes=(None, 0))
-    assert np.all(regression.fit().chi2 > 10)
-    best = regression.multi_start([0, 0.1, -3], [4, 5, 3.0], 64)
+    assert np.all(regression.fit(max_steps=100).chi2 > 10)
+    best = regression.multi_start([0, 0.1, -3], [4, 5, 3.0], 64, max_steps=100)
+    assert np.all(best.status == Status.CONVERGED)
     assert np.all(best.chi2 < 0.6)
     np.testing.assert_allclose(best.params[:, 1], 3.3, atol=0.05)
     with pytest.raises(ValueError, match="finite ends"):

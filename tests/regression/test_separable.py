@@ -60,8 +60,10 @@ def test_variable_projection_reaches_the_same_optimum_without_linear_starts():
 def test_derivative_of_a_projected_fit():
     x = jnp.linspace(0, 3, 8)
 
+    def one_decay(x, p):
+        return p[0] * jnp.exp(-x / p[1])
+
     def lifetime(y):
-        one_decay = lambda x, p: p[0] * jnp.exp(-x / p[1])
         return curve_fit(one_decay, x, y, [1.0, 1.0], separable=True).params[1]
 
     y, step = 2 * jnp.exp(-x) + 0.1 * jnp.cos(9 * x), 1e-5 * jnp.eye(8)[2]

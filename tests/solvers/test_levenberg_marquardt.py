@@ -1,5 +1,6 @@
 """Levenberg–Marquardt on published problems: NIST StRD and Moré, Garbow, Hillstrom (1981)."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ RESIDUALS = {
     model: (lambda b, x, y, model=model: model(x, b) - y)
     for model in {nist.MODELS[name] for name in HARD}
 }
+
+
+# One problem is another program than a batch; the shortest of them are enough.
+ALSO_ONE_AT_A_TIME = ["MGH10", "BoxBOD", "MGH17", "Eckerle4"]
 
 
 def rosenbrock(x):
@@ -75,12 +80,14 @@ def test_nist_from_both_starts_in_a_batch_and_one_at_a_time(name):
     for i, start in enumerate(problem.starts):
         assert nist.worst_lre(batch.params[i], problem.certified) >= 6
         np.testing.assert_allclose(2 * batch.value[i], problem.rss, rtol=1e-5)
-        single = least_squares(residual, start, args)
-        assert nist.worst_lre(single.params, problem.certified) >= 6
-        assert_ended(single.status, single.value, problem.rss)
         assert_ended(batch.status[i], batch.value[i], problem.rss)
-        # A narrow valley magnifies the last bit of a sum: the number of steps differs by a few.
-        assert max(single.num_steps, batch.num_steps[i]) < 1000
+        assert batch.num_steps[i] < 1000
+        if name in ALSO_ONE_AT_A_TIME:
+            single = least_squares(residual, start, args)
+            assert nist.worst_lre(single.params, problem.certified) >= 6
+            assert_ended(single.status, single.value, problem.rss)
+            # A narrow valley magnifies the last bit of a sum: the number of steps differs.
+            assert single.num_steps < 1000
 
 
 @pytest.mark.parametrize(
@@ -199,7 +206,7 @@ def test_float32_ends_at_its_floor_and_not_out_of_steps(noisy_decays):
         assert (found.value <= 1.001 * best.value).all()
 
 
-@pytest.mark.parametrize("name", ["MGH17", "Nelson", "Eckerle4", "BoxBOD"])
+@pytest.mark.parametrize("name", ["MGH17", "Eckerle4", "BoxBOD"])
 def test_float32_never_calls_a_bad_fit_converged(name):
     problem = nist.load(name)
     rough = [np.asarray(part, np.float32) for part in (problem.starts, problem.x, problem.y)]
@@ -223,18 +230,28 @@ def test_loose_tolerances_end_sooner(noisy_decays):
     assert steps[0] < steps[1] < steps[2]
 
 
+def identity(params):
+    return params
+
+
+@jax.jit
+def first_step(solver, start, state, rows):
+    value = 0.5 * start @ start
+    return solver.step(LeastSquaresProblem(identity), state, Evaluation(value, start, rows))
+
+
 @pytest.mark.parametrize("length", [2e-19, 1e-22])
 def test_a_column_that_has_all_but_vanished_leaves_a_step_in_the_others(length):
     """Once on a GPU its scale, the largest length so far, overflowed over the present one."""
     solver = LevenbergMarquardt(radius=1e-5)
-    problem = LeastSquaresProblem(lambda params: params)
+    problem = LeastSquaresProblem(identity)
     start = jnp.array([3.0, 1.0, 2.0], jnp.float32)
     # The first and the last column are the same, so that the step comes from a QR.
     rows = jnp.array([[1, 0, 0], [0, length, 0], [1, 0, 0]], jnp.float32)
 
     state = solver.init(problem, start, solver.blank(start))
     state = state._replace(scale=jnp.array([1.0, 1e3, 1.0], jnp.float32))
-    state = solver.step(problem, state, Evaluation(0.5 * start @ start, start, rows))
+    state = first_step(solver, start, state, rows)
     assert state.status == Status.RUNNING
     assert jnp.isfinite(state.trial).all()
     assert state.trial[0] < start[0]
@@ -243,11 +260,10 @@ def test_a_column_that_has_all_but_vanished_leaves_a_step_in_the_others(length):
 
 def test_a_trial_that_is_not_a_number_ends_the_search():
     solver = LevenbergMarquardt()
-    problem = LeastSquaresProblem(lambda params: params)
+    problem = LeastSquaresProblem(identity)
     start = jnp.array([3.0, 1.0])
-    state = solver.init(problem, start, solver.blank(start))
-    state = solver.step(problem, state, solver.evaluate(problem, state))
-    state = state._replace(trial=jnp.full(2, jnp.nan), length=jnp.asarray(jnp.nan))
-    state = solver.step(problem, state, solver.evaluate(problem, state))
+    step = jax.jit(lambda state: solver.step(problem, state, solver.evaluate(problem, state)))
+    state = step(solver.init(problem, start, solver.blank(start)))
+    state = step(state._replace(trial=jnp.full(2, jnp.nan), length=jnp.asarray(jnp.nan)))
     assert state.status == Status.STALLED
     np.testing.assert_array_equal(state.params, start)

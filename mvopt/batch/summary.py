@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mvopt._types import Status
+from mvopt.batch.reservoir import Reservoir
 
 _QUANTILES = (5, 25, 50, 75, 95)
 _WORST = 10
@@ -52,17 +53,18 @@ class Summary:
 def summarize(parts: Iterable[pa.Table], parameters: Sequence[str]) -> Summary:
     """Go through the parts of a table with the `columns`, of which few rows are kept."""
     found: Counter = Counter()
-    sample = _Sample(("reduced_chi2", *parameters))
+    names = ("reduced_chi2", *parameters)
+    sample = Reservoir(_SAMPLE, len(names))
     worst = pa.table({})
     for part in parts:
         converged = _counted(part["status"], found)
-        sample.add(part, converged)
+        sample.add(np.stack([part[name].to_numpy() for name in names], axis=1)[converged])
         candidates = part.take(_worst(part["reduced_chi2"].to_numpy(), converged))
         worst = pa.concat_tables([worst, candidates]) if len(worst) else candidates
         good = _counted(worst["status"], Counter())
         worst = worst.take(_worst(worst["reduced_chi2"].to_numpy(), good)).combine_chunks()
     counts = {code.name: found[code.name] for code in Status if code.name in found}
-    return Summary(counts, sample.figures, worst)
+    return Summary(counts, dict(zip(names, sample.rows.T, strict=True)), worst)
 
 
 def _counted(status: pa.ChunkedArray, found: Counter) -> np.ndarray:
@@ -72,28 +74,6 @@ def _counted(status: pa.ChunkedArray, found: Counter) -> np.ndarray:
     found.update(dict(zip(names, np.bincount(indices).tolist(), strict=True)))
     good = np.array([name == Status.CONVERGED.name for name in names], bool)
     return good[indices]
-
-
-class _Sample:
-    """Rows drawn at random: one stays while the random number it got is among the lowest."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.figures = {name: np.empty(0) for name in names}
-        self._rng, self._keys = np.random.default_rng(0), np.empty(0)
-
-    def add(self, rows: pa.Table, chosen: np.ndarray) -> None:
-        index = np.flatnonzero(chosen)
-        fresh = self._rng.random(len(index))
-        if len(self._keys) == _SAMPLE:
-            low = fresh < self._keys.max()
-            index, fresh = index[low], fresh[low]
-        keys = np.append(self._keys, fresh)
-        kept = np.arange(len(keys))
-        if len(keys) > _SAMPLE:
-            kept = np.argpartition(keys, _SAMPLE)[:_SAMPLE]
-        self._keys = keys[kept]
-        for name, held in self.figures.items():
-            self.figures[name] = np.append(held, rows[name].to_numpy()[index])[kept]
 
 
 def _worst(chi2: np.ndarray, converged: np.ndarray) -> np.ndarray:

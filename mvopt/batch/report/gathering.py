@@ -16,6 +16,7 @@ from mvopt._errors import InputError, quoted
 from mvopt._types import Status
 from mvopt.batch import folder
 from mvopt.batch.report.images import Images, open_images
+from mvopt.batch.reservoir import Reservoir
 
 SAMPLE = 200_000
 A_KIND = 12  # fits among the best, the typical and the worst
@@ -85,7 +86,8 @@ def gather(place: Path) -> Gathered:
     layout = layout_of(notes[0].schema.to_arrow_schema())
     images = open_images(notes, layout.ids, len(layout.parameters) + 1)
     found = np.zeros(len(Status), np.int64)
-    sample = _Sample(SAMPLE)
+    # The figures of a row, and its place.
+    sample = Reservoir(SAMPLE, len(layout.figures) + 2)
     best, worst = _Lowest(A_KIND), _Lowest(A_KIND)
     failures: dict[str, list[Place]] = {}
     ids = layout.ids if images else []
@@ -96,55 +98,29 @@ def gather(place: Path) -> Gathered:
         values = np.stack([part[name].to_numpy() for name in layout.figures], axis=1)
         rows = np.arange(len(part))
         good = status == Status.CONVERGED
-        sample.add(values[good], number, rows[good])
+        place_of = np.column_stack([np.full(len(rows), number), rows])
+        sample.add(np.hstack([values, place_of])[good])
         known = good & np.isfinite(values[:, -2])
         best.add(values[known, -2], number, rows[known])
         worst.add(-values[known, -2], number, rows[known])
         _add_failures(failures, status, number)
         if images:
             images.add(part, np.where(good[:, None], values[:, :-1], np.nan), status)
-    chosen = {"best": best.places, "typical": sample.typical(), "worst": worst.places}
+    chosen = {"best": best.places, "typical": _typical(sample.rows), "worst": worst.places}
     chosen.update({code.name: failures[code.name] for code in Status if code.name in failures})
     counts = {code.name: int(found[code]) for code in Status if found[code]}
-    return Gathered(layout, counts, sample.values, chosen, images)
+    return Gathered(layout, counts, sample.rows[:, :-2], chosen, images)
 
 
-class _Sample:
-    """Rows drawn from all that are added, each with the same chance."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._rng = np.random.default_rng(0)
-        self._keys = np.empty(0)
-        self._rows: np.ndarray | None = None  # the values, and then the place
-
-    def add(self, values: np.ndarray, number: int, rows: np.ndarray) -> None:
-        """Offer the rows of a part: one stays while its random number is among the lowest."""
-        keys = self._rng.random(len(rows))
-        if len(self._keys) == self._size:  # most of the rows of a long run end here
-            low = keys < self._keys.max()
-            keys, values, rows = keys[low], values[low], rows[low]
-        fresh = np.column_stack([values, np.full(len(rows), number), rows])
-        self._rows = fresh if self._rows is None else np.concatenate([self._rows, fresh])
-        self._keys = np.concatenate([self._keys, keys])
-        if len(self._keys) > self._size:
-            lowest = np.argpartition(self._keys, self._size)[: self._size]
-            self._rows, self._keys = self._rows[lowest], self._keys[lowest]
-
-    @property
-    def values(self) -> np.ndarray:
-        """The rows of the sample (S, n + 2)."""
-        return np.empty((0, 2)) if self._rows is None else self._rows[:, :-2]
-
-    def typical(self) -> list[Place]:
-        """Return the places of the rows whose reduced χ² is nearest to the median."""
-        chi2 = self.values[:, -2]
-        known = np.flatnonzero(np.isfinite(chi2))
-        if self._rows is None or not known.size:
-            return []
-        distance = np.abs(chi2[known] - np.median(chi2[known]))
-        nearest = known[np.argsort(distance, kind="stable")[:A_KIND]]
-        return [(int(number), int(row)) for number, row in self._rows[nearest, -2:]]
+def _typical(sample: np.ndarray) -> list[Place]:
+    """Return the places of the rows whose reduced χ² is nearest to the median of the sample."""
+    chi2 = sample[:, -4]
+    known = np.flatnonzero(np.isfinite(chi2))
+    if not known.size:
+        return []
+    distance = np.abs(chi2[known] - np.median(chi2[known]))
+    nearest = known[np.argsort(distance, kind="stable")[:A_KIND]]
+    return [(int(number), int(row)) for number, row in sample[nearest, -2:]]
 
 
 class _Lowest:

@@ -58,7 +58,7 @@ def run(config: dict[str, Any], only: Sequence[str]) -> Report:  # noqa: ARG001 
             precision=np.dtype(kind.dtype).name,
         )
     )
-    _command(settings, place / "warm", [])  # fills the cache of compiled programs
+    _warm_up(settings, place / "warm")
     seconds, memory = _watched(settings, place / "whole", config["sampling"])
     _memory(report, memory)
     rate = _time(report, settings, seconds, place / "whole")
@@ -82,6 +82,15 @@ def _command(settings: Path, out: Path, more: list[str]) -> float:
     if process.returncode:
         raise RuntimeError(errors.decode())
     return time.perf_counter() - start
+
+
+def _warm_up(settings: Path, out: Path) -> None:
+    """Fill the cache of compiled programs: a run up to its first part."""
+    process = _start(settings, out, ["--restart"])
+    while process.poll() is None and not (out / folder.part_name(0)).exists():
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
 
 
 def _watched(settings: Path, out: Path, sampling: float) -> tuple[float, list[tuple[float, float]]]:

@@ -240,3 +240,13 @@ def test_writing_behind_keeps_order_and_raises_the_first_error():
         write([3])
     write([4])
     assert done == [0, 1, 2, 4]
+
+
+def test_long_lists_are_no_small_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_SMALL_BYTES", 20_000)
+    cells = pa.FixedSizeListArray.from_arrays(pa.array(np.random.default_rng(0).random(6400)), 64)
+    parquet.write_table(pa.table({"y": cells}), tmp_path / "a.parquet")
+    path = str(tmp_path / "a.parquet")
+    assert tables.Reader([path], [], ["y"]).whole is None
+    monkeypatch.setattr(tables, "_SMALL_BYTES", 2**20)
+    assert tables.Reader([path], [], ["y"]).whole is not None

@@ -168,9 +168,22 @@ class Reader:
 
     def _bytes(self, file: str) -> int:
         if file.endswith(".parquet"):
-            return 8 * len(self.wanted) * _num_rows(file)
+            return max(8 * len(self.wanted) * _num_rows(file), _stored_bytes(file, self.wanted))
         suffix = ".csv.gz" if file.endswith(".csv.gz") else ".csv"
         return _INFLATION[suffix] * Path(file).stat().st_size
+
+
+def _stored_bytes(file: str, wanted: list[str]) -> int:
+    """Return the bytes of the columns without compression: of lists and texts, their contents."""
+    with _reading(file):
+        notes = parquet.read_metadata(file)
+    chunks = [
+        notes.row_group(group).column(column)
+        for group in range(notes.num_row_groups)
+        for column in range(notes.num_columns)
+    ]
+    held = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in wanted]
+    return sum(chunk.total_uncompressed_size for chunk in held)
 
 
 def _num_rows(file: str) -> int:

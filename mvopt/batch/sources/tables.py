@@ -147,7 +147,9 @@ class Reader:
             while count >= rows:
                 table = _joined(held)
                 yield table.slice(0, rows)
-                held, count = [table.slice(rows)], count - rows
+                count -= rows
+                # Even a slice without rows keeps the memory of what it was cut from.
+                held = [table.slice(rows)] if count else []
         if count:
             yield _joined(held)
 
@@ -263,7 +265,8 @@ def _read_csv(file: str, reader: Reader) -> pa.Table:
 
 def _batches(file: str, reader: Reader, rows: int) -> Iterator[pa.RecordBatch]:
     if file.endswith(".parquet"):
-        with parquet.ParquetFile(file) as opened:
+        # Buffered in advance, what has been read would be kept to the end.
+        with parquet.ParquetFile(file, pre_buffer=False) as opened:
             yield from opened.iter_batches(rows, columns=reader.wanted)
         return
     blocks = pacsv.ReadOptions(block_size=_CSV_BLOCK_BYTES)

@@ -7,7 +7,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
 from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
 from mvopt.batch.sources.shared_x import shared_x
-from mvopt.batch.sources.source import Wanted, every
+from mvopt.batch.sources.source import Slice, Wanted, every, sliced
 from mvopt.batch.sources.tables import row_numbers
 
 # What a damaged NPZ file makes of the reading of its archive.
@@ -29,8 +28,8 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, st
 class ArraySource:
     """Data sets that are rows of arrays; any slice of them can be read by itself."""
 
-    def __init__(self, data: DataTable, held: Mapping[str, Any], default: str | None = "y") -> None:
-        """Check what `[data]` names against the arrays; `default` is that of y."""
+    def __init__(self, data: DataTable, held: Mapping[str, Any]) -> None:
+        """Check what `[data]` names against the arrays."""
         self.files, self._data = [data.path], data
         self._held = held = {
             name: array if hasattr(array, "dtype") else np.asarray(array)
@@ -40,7 +39,7 @@ class ArraySource:
             raise InputError(
                 "an array holds a row per data set: write layout = 'wide' or leave it out"
             )
-        self._y = _numbers("y", data.y or default, held)
+        self._y = _numbers("y", data.y or "y", held)
         if self._y.ndim != 2 or 0 in self._y.shape:
             raise InputError(
                 f"y has shape {self._y.shape}: give (data sets, points), at least (1, 1)"
@@ -58,12 +57,9 @@ class ArraySource:
         self._shares_x = not isinstance(self._x, list)
         self.num_x = len(self._x)
 
-    def tasks(self, wanted: Wanted = every) -> "Iterator[Rows]":
+    def tasks(self, wanted: Wanted = every) -> Iterator[Slice]:
         """Yield the wanted blocks."""
-        rows = rows_a_block(self._points, self._shares_x)
-        for number, start in enumerate(range(0, self.count, rows)):
-            if wanted(number):
-                yield Rows(number, self, start, min(start + rows, self.count))
+        return sliced(self, self.count, rows_a_block(self._points, self._shares_x), wanted)
 
     def read(self, start: int, stop: int) -> DataSets:
         """Return the data sets from `start` up to `stop`."""
@@ -110,20 +106,6 @@ class ArraySource:
         if array.shape != (self.count,):
             raise InputError(f"dataset has shape {array.shape}: give ({self.count},)")
         return array
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A block of an input of which any slice can be read by itself."""
-
-    number: int
-    source: ArraySource
-    start: int
-    stop: int
-
-    def load(self) -> DataSets:
-        """Read the data sets."""
-        return self.source.read(self.start, self.stop)
 
 
 def open_npy(data: DataTable) -> ArraySource:

@@ -21,7 +21,7 @@ from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
 from mvopt.batch.sources.per_process import PerProcess
 from mvopt.batch.sources.side_files import abscissas
 from mvopt.batch.sources.slabs import Slabs
-from mvopt.batch.sources.source import Wanted, every
+from mvopt.batch.sources.source import Slice, Wanted, every, sliced
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,9 @@ class ImageSource:
         self._constants = {key: value for key, value in given.items() if value is not None}
         self.id_names, self.num_x = list(kind.axes), len(self._x)
 
-    def tasks(self, wanted: Wanted = every) -> "Iterator[Voxels]":
+    def tasks(self, wanted: Wanted = every) -> Iterator[Slice]:
         """Yield the wanted blocks."""
-        rows = rows_a_block(self._points, shared_x=True)
-        for number, start in enumerate(range(0, self.count, rows)):
-            if wanted(number):
-                yield Voxels(number, self, start, min(start + rows, self.count))
+        return sliced(self, self.count, rows_a_block(self._points, shared_x=True), wanted)
 
     def read(self, start: int, stop: int) -> DataSets:
         """Return the data sets from `start` up to `stop`."""
@@ -119,20 +116,6 @@ class ImageSource:
     def _places(self, start: int, stop: int) -> np.ndarray:
         """Return the numbers of voxels in C order of the grid."""
         return np.arange(start, stop) if self._voxels is None else self._voxels()[start:stop]
-
-
-@dataclass(frozen=True)
-class Voxels:
-    """A block of the voxels of an image."""
-
-    number: int
-    source: ImageSource
-    start: int
-    stop: int
-
-    def load(self) -> DataSets:
-        """Read the data sets."""
-        return self.source.read(self.start, self.stop)
 
 
 def whole(kind: str, dimensions: int, values: Any) -> np.ndarray:

@@ -6,7 +6,6 @@ a data set, in the order in which y has them, the last one fastest.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from mvopt.batch.sources.damage import read_whole
 from mvopt.batch.sources.optional import library
 from mvopt.batch.sources.per_process import PerProcess
 from mvopt.batch.sources.shared_x import shared_x
-from mvopt.batch.sources.source import Wanted, every
+from mvopt.batch.sources.source import Slice, Wanted, every, sliced
 from mvopt.batch.sources.tables import row_numbers
 
 _WANTED = "a whole netCDF-4 file"
@@ -62,12 +61,9 @@ class LabelledSource:
         }
         self.num_x, self.id_names = len(self._x), self._others or ["dataset"]
 
-    def tasks(self, wanted: Wanted = every) -> "Iterator[Combinations]":
+    def tasks(self, wanted: Wanted = every) -> Iterator[Slice]:
         """Yield the wanted blocks."""
-        rows = rows_a_block(self._x.shape[1], shared_x=True)
-        for number, start in enumerate(range(0, self.count, rows)):
-            if wanted(number):
-                yield Combinations(number, self, start, min(start + rows, self.count))
+        return sliced(self, self.count, rows_a_block(self._x.shape[1], shared_x=True), wanted)
 
     def read(self, start: int, stop: int) -> DataSets:
         """Return the data sets from `start` up to `stop`."""
@@ -109,20 +105,6 @@ class LabelledSource:
                 index = labels.values[index]
             ids[name] = pa.array(index)
         return pa.table(ids)
-
-
-@dataclass(frozen=True)
-class Combinations:
-    """A block of the data sets of a variable."""
-
-    number: int
-    source: LabelledSource
-    start: int
-    stop: int
-
-    def load(self) -> DataSets:
-        """Read the data sets."""
-        return self.source.read(self.start, self.stop)
 
 
 def _opened(path: str) -> dict[str, Any]:

@@ -62,6 +62,35 @@ class Loaded:
         return self.data
 
 
+class Sliceable(Protocol):
+    """An input of which any data sets can be read by their numbers."""
+
+    def read(self, start: int, stop: int) -> DataSets:
+        """Return the data sets from `start` up to `stop`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A block of such an input: read where it is loaded, which may be another process."""
+
+    number: int
+    source: Sliceable
+    start: int
+    stop: int
+
+    def load(self) -> DataSets:
+        """Read the data sets."""
+        return self.source.read(self.start, self.stop)
+
+
+def sliced(source: Sliceable, count: int, rows: int, wanted: Wanted) -> Iterator[Slice]:
+    """Yield the wanted blocks of `rows` data sets, of `count` in all."""
+    for number, start in enumerate(range(0, count, rows)):
+        if wanted(number):
+            yield Slice(number, source, start, min(start + rows, count))
+
+
 def numbered(chunks: Iterable[DataSets], wanted: Wanted) -> Iterator[Loaded]:
     """Yield the wanted blocks of all chunks."""
     number = 0

@@ -16,7 +16,8 @@ import pyarrow as pa
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
+from mvopt.batch.datasets import EXTRAS, DataSets, of_rows
+from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
 from mvopt.batch.sources.source import Slice, Wanted, every, sliced
 from mvopt.batch.sources.tables import row_numbers
@@ -46,10 +47,10 @@ class ArraySource:
             )
         self.count, self._points = self._y.shape
         self._x = self._abscissas(data.x)
-        self._given = {key: getattr(data, key) for key in (*EXTRAS, "mask")}
+        given = {key: getattr(data, key) for key in (*EXTRAS, "mask")}
         self._arrays = {
             key: self._fitting(key, name)
-            for key, name in self._given.items()
+            for key, name in given.items()
             if name is not None and not isinstance(name, float)
         }
         self._ids = {name: self._id(name) for name in data.datasets}
@@ -70,9 +71,7 @@ class ArraySource:
             return np.broadcast_to(np.asarray(part), shape)
 
         extras = {key: rows(self._arrays[key]) for key in EXTRAS if key in self._arrays}
-        for key in EXTRAS:
-            if isinstance(self._given[key], float):
-                extras[key] = constant(self._given[key], shape[0] * shape[1])
+        extras |= constants(self._data, shape[0] * shape[1])
         x = np.stack([rows(axis) for axis in self._x]) if isinstance(self._x, list) else self._x
         mask = rows(self._arrays["mask"]) != 0 if "mask" in self._arrays else None
         ids = {name: pa.array(np.asarray(array[start:stop])) for name, array in self._ids.items()}

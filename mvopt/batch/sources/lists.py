@@ -10,8 +10,9 @@ import pyarrow.compute
 from mvopt._errors import InputError, quoted
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_lists
+from mvopt.batch.datasets import EXTRAS, DataSets, of_lists
 from mvopt.batch.sources import tables
+from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
 from mvopt.batch.sources.source import Loaded, Wanted, every, numbered
 
@@ -77,9 +78,7 @@ class ListSource:
 
         (y,), x = values("y"), values("x")
         extras = {key: values(key)[0] for key in EXTRAS if self._lists[key]}
-        for key in EXTRAS:
-            if isinstance(getattr(self._data, key), float):
-                extras[key] = constant(getattr(self._data, key), len(y))
+        extras |= constants(self._data, len(y))
         for mask in values("mask"):
             valid &= mask != 0
         data = self._data

@@ -10,8 +10,9 @@ import pyarrow as pa
 from mvopt._errors import InputError, listed, quoted, suggestion
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, constant, of_rows
+from mvopt.batch.datasets import EXTRAS, DataSets, of_rows
 from mvopt.batch.sources import tables
+from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
 from mvopt.batch.sources.source import Loaded, Wanted, every, numbered
 
@@ -60,9 +61,7 @@ class WideSource:
         y = _matrix(columns, names["y"], mask)
         x = _matrix(columns, names["x"], mask)[None] if self._x is None else self._x
         extras = {key: _matrix(columns, names[key], mask) for key in EXTRAS if names[key]}
-        for key in EXTRAS:
-            if isinstance(getattr(data, key), float):
-                extras[key] = constant(getattr(data, key), y.size)
+        extras |= constants(data, y.size)
         numbers = tables.row_numbers(count, first)
         ids = columns.table.select(data.datasets) if data.datasets else numbers
         return of_rows(ids, x, y, extras, mask)

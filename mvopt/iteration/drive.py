@@ -20,20 +20,8 @@ from jax import lax
 from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.iteration import flags
-from mvopt.iteration.lanes import over_lanes
+from mvopt.iteration.method import Method, Outcome
 from mvopt.iteration.protocol import Solver
-
-
-class Outcome(NamedTuple):
-    """How each of N problems ended."""
-
-    params: Array  # (N, n)
-    value: Array  # (N,)
-    optimality: Array  # (N,)
-    status: Array  # (N,) int32
-    num_steps: Array  # (N,) int32
-    state: Any = None  # the solver's last state, (N, ...), if it was to be kept
-    trace: Array | None = None  # (N, K, n + 1), params and value after each of the first K steps
 
 
 class _Lanes(NamedTuple):
@@ -80,7 +68,7 @@ def drive(
     size = starts.shape[0]
     count = jnp.asarray(size if count is None else count, jnp.int32)
     queue = (data, starts, states)
-    method = _Method(solver, problem_of, max_steps)
+    method = Method(solver, problem_of, max_steps)
     trace = None
     if options.trace:
         trace = jnp.full((size, options.trace, starts.shape[1] + 1), jnp.nan, starts.dtype)
@@ -134,7 +122,7 @@ def drive(
 
 
 def _drive_one(
-    method: "_Method", queue: Any, trace: Array | None, options: Options
+    method: Method, queue: Any, trace: Array | None, options: Options
 ) -> tuple[Outcome, Array]:
     """A single problem: nothing to refill, and a state that may be large is not copied."""
     blank = _spread(method.blank(queue[1][0]), 1)
@@ -154,48 +142,6 @@ def _drive_one(
     return rows[0]._replace(
         state=rows[1] if options.keep_state else None, trace=trace
     ), now.num_steps[0]
-
-
-class _Method(NamedTuple):
-    """A solver over lanes. The rows, (lanes, ...), are of data, start and former state."""
-
-    solver: Solver
-    problem_of: Callable[[Any], Any]
-    max_steps: Array | int
-
-    def blank(self, params: Array) -> Any:
-        """Shapes of the state of one problem."""
-        return jax.eval_shape(self.solver.blank, params)
-
-    def begin(self, rows: Any, states: Any) -> Any:
-        """States at the starts."""
-
-        def one(row, state):
-            row, params, former = row
-            return (
-                self.solver.init(self.problem_of(row), params, state) if former is None else former
-            )
-
-        return over_lanes(one)(_tree.to_lanes(rows), states)
-
-    def advance(self, rows: Any, states: Any, num_steps: Array) -> tuple[Any, Outcome]:
-        """One evaluation and one step of every lane: the states, and how they stand."""
-
-        def evaluate(row, state):
-            return self.solver.evaluate(self.problem_of(row[0]), state)
-
-        def step(row, state, evaluation, num_steps):
-            problem = self.problem_of(row[0])
-            state = self.solver.step(problem, state, evaluation)
-            status, num_steps = self.solver.status(problem, state), num_steps + 1
-            out_of_budget = (status == Status.RUNNING) & (num_steps >= self.max_steps)
-            status = jnp.where(out_of_budget, Status.MAX_STEPS, status)
-            return state, Outcome(state.params, state.value, state.optimality, status, num_steps)
-
-        rows = _tree.to_lanes(rows)
-        # Fused with what reads it, the function would be evaluated again for every reader.
-        evaluation = lax.optimization_barrier(over_lanes(evaluate)(rows, states))
-        return over_lanes(step)(rows, states, evaluation, num_steps)
 
 
 def _recorded(trace: Array, problem: Array, now: Outcome) -> Array:

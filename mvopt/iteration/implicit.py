@@ -17,9 +17,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array, Status
-from mvopt.iteration.drive import Options, Outcome, drive
+from mvopt.iteration.drive import Options
 from mvopt.iteration.lanes import in_chunks
+from mvopt.iteration.method import Method, Outcome
 from mvopt.iteration.protocol import Solver
+from mvopt.iteration.work import work_off
 
 ProblemOf = Callable[[Any, Any], Any]
 # Above this many params ∂F/∂x is not built; the solve is a few hundred products with it.
@@ -41,7 +43,7 @@ def solve(
     options: Options = Options(),  # noqa: B008 (immutable)
     confirm: Callable[[Any, Array], Array] | None = None,
 ) -> Outcome:
-    """`drive`, differentiable with respect to `data` and `shared`.
+    """`work_off`, differentiable with respect to `data` and `shared`.
 
     starts: (N, n). data: a pytree of arrays with a leading axis N. shared: a pytree of arrays that
     all problems have in common. `problem_of(row, shared)` builds one problem. The derivative
@@ -51,12 +53,10 @@ def solve(
 
     @jax.custom_jvp
     def run(solver, starts, data, shared, max_steps, count, states):
-        outcome, _ = drive(
-            solver,
-            lambda row: problem_of(row, shared),
+        outcome = work_off(
+            Method(solver, lambda row: problem_of(row, shared), max_steps),
             starts,
             data,
-            max_steps=max_steps,
             lanes=lanes,
             count=count,
             states=states,

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array
-from mvopt.iteration.drive import Outcome
+from mvopt.iteration.method import Outcome
 from mvopt.regression.data import Points
 from mvopt.regression.dataset import Row, View
 

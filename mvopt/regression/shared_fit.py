@@ -10,7 +10,7 @@ from jax import lax
 
 from mvopt._types import Array, Status
 from mvopt.iteration.blocks import in_blocks
-from mvopt.iteration.drive import Outcome
+from mvopt.iteration.method import Outcome
 from mvopt.iteration.implicit import solve as solve_problems
 from mvopt.losses import Binomial, Poisson, Robust
 from mvopt.regression.batch import Batch

@@ -10,7 +10,7 @@ from mvopt import _tree
 from mvopt._types import Array
 from mvopt.iteration.drive import Options, drive
 from mvopt.iteration.method import Method, Outcome
-from mvopt.iteration.registers.kernel import run
+from mvopt.iteration.registers import kernel
 
 
 def work_off(
@@ -25,11 +25,17 @@ def work_off(
 ) -> Outcome:
     """The outcomes of the first `count` of N problems; see `drive`."""
     plain = states is None and options == Options()
-    if plain and jax.default_backend() == "gpu":
-        found = run(method, starts, data, count)
+    if plain and has_kernels() and starts.shape[0] >= kernel.FEW:
+        found = kernel.run(method, starts, data, count)
         if found is not None:
-            return _with_rest(method, starts, data, lanes, *found)
+            outcome, left = found
+            return outcome if left is None else _with_rest(method, starts, data, lanes, *found)
     return _drive(method, starts, data, lanes=lanes, count=count, states=states, options=options)
+
+
+def has_kernels() -> bool:
+    """Whether the default device runs what `registers` makes."""
+    return jax.default_backend() == "gpu"
 
 
 def _with_rest(

@@ -103,7 +103,7 @@ class _Emission:
         empty = tuple(_neutral(combine, node.dtype, self.lanes) for combine, node in pairs)
         totals = _over(counter.payload[0], step, empty, combines)
         for node, total in zip(sums, totals, strict=True):
-            self.values[node] = _as_before(total, node)
+            self.values[node] = as_before(total, node.dtype)
 
     def choose(self, members: list[Node]) -> None:
         """The results of a choice: its costly side only if a lane asks for it."""
@@ -114,12 +114,12 @@ class _Emission:
             inside = _Emission(self.read, self.lanes, self.values, self.counters)
             inside.settle([node.args[2] for node in members])
             rare = [inside.vector(node.args[2]) for node in members]
-            return [_as_number(jnp.where(condition, a, b)) for a, b in zip(rare, usual, strict=True)]
+            return [as_number(jnp.where(condition, a, b)) for a, b in zip(rare, usual, strict=True)]
 
         asked = jnp.max(condition.astype(jnp.int32)) > 0
-        values = lax.cond(asked, rarely, lambda: [_as_number(value) for value in usual])
+        values = lax.cond(asked, rarely, lambda: [as_number(value) for value in usual])
         for node, value in zip(members, values, strict=True):
-            self.values[node] = _as_before(value, node)
+            self.values[node] = as_before(value, node.dtype)
 
     def go_round(self, loop: Loop, members: list[Node]) -> None:
         """A loop that hands on its numbers."""
@@ -127,18 +127,19 @@ class _Emission:
         def step(k: Array, carry: tuple[Array, ...]) -> tuple[Array, ...]:
             body = self.within(loop.counter, k)
             pairs = zip(loop.held, carry, strict=True)
-            body.values.update((node, _as_before(value, node)) for node, value in pairs)
+            body.values.update((node, as_before(value, node.dtype)) for node, value in pairs)
             body.settle(loop.after)
-            return tuple(_as_number(body.vector(entry)) for entry in loop.after)
+            return tuple(as_number(body.vector(entry)) for entry in loop.after)
 
-        first = tuple(_as_number(self.vector(entry)) for entry in loop.first)
+        first = tuple(as_number(self.vector(entry)) for entry in loop.first)
         last = lax.fori_loop(0, loop.counter.payload[0], step, first)
         for node in members:
-            self.values[node] = _as_before(last[node.payload[1]], node)
+            self.values[node] = as_before(last[node.payload[1]], node.dtype)
 
     def within(self, counter: Node, k: Array) -> "_Emission":
         """The inside of a loop."""
-        values = {**self.values, counter: k}
+        # Its dtype is that of Python's integers, which are long ones in double precision.
+        values = {**self.values, counter: k.astype(jnp.int32)}
         return _Emission(self.read, self.lanes, values, self.counters | {counter})
 
     def vector(self, entry: Entry) -> Array:
@@ -168,14 +169,14 @@ def _grouped(nodes: list[Node], kind: str, name: Callable[[Node], Any]) -> list[
     return list(groups.values())
 
 
-def _as_number(value: Array) -> Array:
+def as_number(value: Array) -> Array:
     """What loops and branches hand on: truth values as integers."""
     return value.astype(jnp.int32) if value.dtype == bool else value
 
 
-def _as_before(value: Array, node: Node) -> Array:
-    """The same as the value of a node."""
-    return value != 0 if node.dtype == bool else value.astype(node.dtype)
+def as_before(value: Array, dtype: np.dtype) -> Array:
+    """The same as a value of this dtype."""
+    return value != 0 if dtype == bool else value.astype(dtype)
 
 
 def _over(length: int, step: Callable, empty: tuple[Array, ...], combines: list[Compute]) -> Any:

@@ -86,8 +86,8 @@ class Scope:
         graph: Graph,
         closed: Any,
         inputs: list[Pull],
+        consts: list[Pull] | None,
         rare: Rare,
-        consts: list[Pull] | None = None,
     ):
         jaxpr = getattr(closed, "jaxpr", closed)
         if consts is None:
@@ -184,7 +184,7 @@ def _elementwise(scope: Scope, equation: Any, index: Index) -> Entry:
 def _call(scope: Scope, equation: Any, inner: Any, atoms: Any) -> Scope:
     """The scope of a function that is called."""
     inputs = [scope.puller(atom) for atom in atoms]
-    return scope.inner(equation, lambda: Scope(scope.graph, inner, inputs, scope.rare))
+    return scope.inner(equation, lambda: Scope(scope.graph, inner, inputs, None, scope.rare))
 
 
 def _convert(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
@@ -390,10 +390,8 @@ def _concatenate(scope: Scope, equation: Any, position: int, index: Index) -> En
             raise Unsupported("one of a few pieces")
         elif length:
             # Each piece is asked for at a place within it, and the right one is taken.
-            within = graph.arithmetic(numbers.ADD, place, -start)
-            for compute, end in ((numbers.MAXIMUM, 0), (numbers.MINIMUM, length - 1)):
-                within = graph.apply(compute, [within, np.int32(end)], np.int32)  # type: ignore
-            piece = scope.entry(atom, (*index[:axis], within, *index[axis + 1 :]))  # type: ignore
+            within = _clipped(graph, graph.arithmetic(numbers.ADD, place, -start), length)
+            piece = scope.entry(atom, (*index[:axis], within, *index[axis + 1 :]))
             if found is None:
                 found = piece
             else:
@@ -406,20 +404,39 @@ def _concatenate(scope: Scope, equation: Any, position: int, index: Index) -> En
 
 
 def _pad(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
-    atom, filling = equation.invars
-    where = []
+    (atom, filling), graph = equation.invars, scope.graph
+    where: list[int | Node] = []
+    outside: list[Entry] = []
     config = equation.params["padding_config"]
-    for i, n, (low, _, between) in zip(index, atom.aval.shape, config, strict=True):
-        if isinstance(i, Node):
-            if (low, between) == (0, 0) and equation.outvars[0].aval.shape[len(where)] == n:
-                where.append(i)
-                continue
-            raise Unsupported("padding along a long axis")
-        place, rest = divmod(i - low, between + 1)
-        if rest or not 0 <= place < n:
-            return scope.entry(filling, ())
-        where.append(place)
-    return scope.entry(atom, tuple(where))
+    for i, n, (low, high, between) in zip(index, atom.aval.shape, config, strict=True):
+        if not isinstance(i, Node):
+            place, rest = divmod(i - low, between + 1)
+            if rest or not 0 <= place < n:
+                return scope.entry(filling, ())
+            where.append(place)
+        elif (low, high, between) == (0, 0, 0):
+            where.append(i)
+        elif between:
+            raise Unsupported("padding between the entries of a long axis")
+        else:
+            moved = graph.arithmetic(numbers.ADD, i, -int(low))
+            where.append(_clipped(graph, moved, n))
+            outside.append(graph.apply(_UNEQUAL, [moved, where[-1]], np.dtype(bool)))
+    found = scope.entry(atom, tuple(where))
+    for condition in outside:
+        pair = [found, scope.entry(filling, ())]
+        found = graph.apply(numbers.SELECT, [condition, *pair], found.dtype)
+    return found
+
+
+def _clipped(graph: Graph, place: int | Node, length: int) -> int | Node:
+    """The nearest place within an axis."""
+    assert isinstance(place, Node)
+    for compute, end in ((numbers.MAXIMUM, 0), (numbers.MINIMUM, length - 1)):
+        within = graph.apply(compute, [place, np.int32(end)], np.int32)
+        assert isinstance(within, Node)
+        place = within
+    return place
 
 
 def _iota(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
@@ -487,6 +504,8 @@ def _scan(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
     long = any(n > _WRITTEN_OUT for shape in shapes for n in shape)
     length = equation.params["length"]
     if position < num_carry and length > 1 and not long and len(places) <= _HANDED_ON:
+        if any(isinstance(i, Node) for i in index):
+            raise Unsupported("one of the results of a loop")
         make = partial(_loop, scope, equation, places)
         return scope.inner(id(equation), make)[position, index]
     if length > _WRITTEN_OUT:
@@ -503,7 +522,7 @@ def _round(scope: Scope, equation: Any, k: int | Node, carry: list[Pull]) -> Sco
         k = scope.graph.arithmetic(numbers.ADD, back, equation.params["length"] - 1)
     slices = [lambda where, x=x: scope.entry(x, (k, *where)) for x in xs]
     inputs = [*map(scope.puller, consts), *carry, *slices]
-    return Scope(scope.graph, equation.params["jaxpr"], inputs, scope.rare)
+    return Scope(scope.graph, equation.params["jaxpr"], inputs, None, scope.rare)
 
 
 def _loop(scope: Scope, equation: Any, places: list[tuple[int, Index]]) -> dict[Any, Entry]:
@@ -561,7 +580,7 @@ def _cond(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
 
     def branch(k: int) -> Scope:
         inputs = [scope.puller(atom) for atom in operands]
-        make = lambda: Scope(graph, branches[k], inputs, scope.rare)
+        make = lambda: Scope(graph, branches[k], inputs, None, scope.rare)
         return scope.inner((id(equation), k), make)
 
     if not isinstance(taken, Node):

@@ -123,7 +123,9 @@ class Graph:
         if simple is not None:
             return simple
         if not any(isinstance(arg, Node) for arg in args):
-            with jax.ensure_compile_time_eval():
+            # Not on the GPU, which would compile each of these operations.
+            host = jax.local_devices(backend="cpu")[0]
+            with jax.ensure_compile_time_eval(), jax.default_device(host):
                 return np.asarray(compute.function(*map(jnp.asarray, args)), dtype)[()]
         return self._node("operation", compute, tuple(args), dtype)
 

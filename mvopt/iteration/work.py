@@ -1,4 +1,4 @@
-"""Who works a batch off: the loop over lanes, or on a GPU, where it can, a thread for each problem."""
+"""Who works a batch off: lanes, or on a GPU, where it can be done, a thread for each problem."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ def work_off(
         found = kernel.run(method, starts, data, count)
         if found is not None:
             outcome, left = found
-            return outcome if left is None else _with_rest(method, starts, data, lanes, *found)
+            return (
+                outcome if left is None else _with_rest(method, starts, data, lanes, outcome, left)
+            )
     return _drive(method, starts, data, lanes=lanes, count=count, states=states, options=options)
 
 

@@ -80,14 +80,16 @@ def _safe(x: Any, shape: tuple[int, ...], used: Array) -> Any:
 
     A model that is NaN there would otherwise spoil the derivatives of the whole data set.
     """
-    first = jnp.argmax(used)
+    # By reductions: an index that differs between lanes would be a gather.
+    place = jnp.arange(used.size, dtype=jnp.int32)
+    first = jnp.min(jnp.where(used, place, used.size - 1))
 
     def replace(leaf: Array) -> Array:
         leaf = jnp.asarray(leaf)
         if leaf.shape[leaf.ndim - len(shape) :] != shape or not shape:
             return leaf
         flat = leaf.reshape(*leaf.shape[: leaf.ndim - len(shape)], -1)
-        stand_in = lax.dynamic_index_in_dim(flat, first, -1)
+        stand_in = jnp.sum(jnp.where(place == first, flat, 0), axis=-1, keepdims=True)
         return jnp.where(used, flat, stand_in).reshape(leaf.shape)
 
     return jax.tree.map(replace, x)

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.families.linearization import LeastSquaresProblem
-from mvopt.iteration.method import Outcome
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
+from mvopt.iteration.method import Outcome
 from mvopt.regression.batch import Batch
 from mvopt.regression.dataset import Family, Row, Setup, View, cast
 from mvopt.regression.fit import Fit

@@ -10,8 +10,8 @@ from jax import lax
 
 from mvopt._types import Array, Status
 from mvopt.iteration.blocks import in_blocks
-from mvopt.iteration.method import Outcome
 from mvopt.iteration.implicit import solve as solve_problems
+from mvopt.iteration.method import Outcome
 from mvopt.losses import Binomial, Poisson, Robust
 from mvopt.regression.batch import Batch
 from mvopt.regression.block_arrow import Arrow, BlockArrow, GroupProblem, eliminate, inverse_blocks

@@ -23,9 +23,11 @@ _BLOCK = 32
 Read = Callable[[int, tuple[Any, ...]], Array]
 
 
-def emit(roots: Sequence[Entry], read: Read, lanes: int) -> list[Array]:
-    """The values of these numbers, each (lanes,)."""
-    emission = _Emission(read, lanes)
+def emit(
+    roots: Sequence[Entry], read: Read, lanes: int, known: dict[Node, Array] | None = None
+) -> list[Array]:
+    """The values of these numbers, each (lanes,), from those that are known already."""
+    emission = _Emission(read, lanes, known)
     emission.settle(roots)
     return [emission.vector(root) for root in roots]
 
@@ -171,12 +173,12 @@ def _grouped(nodes: list[Node], kind: str, name: Callable[[Node], Any]) -> list[
 
 def as_number(value: Array) -> Array:
     """What loops and branches hand on: truth values as integers."""
-    return value.astype(jnp.int32) if value.dtype == bool else value
+    return value.astype(jnp.int32) if value.dtype == np.bool_ else value
 
 
 def as_before(value: Array, dtype: np.dtype) -> Array:
     """The same as a value of this dtype."""
-    return value != 0 if dtype == bool else value.astype(dtype)
+    return value != 0 if dtype == np.bool_ else value.astype(dtype)
 
 
 def _over(length: int, step: Callable, empty: tuple[Array, ...], combines: list[Compute]) -> Any:
@@ -195,14 +197,14 @@ def _over(length: int, step: Callable, empty: tuple[Array, ...], combines: list[
 
 def _combined(combine: Compute, total: Array, term: Array) -> Array:
     """A loop carries truth values as integers."""
-    if term.dtype == bool:
+    if term.dtype == np.bool_:
         return combine.function(total, term.astype(jnp.int32))
     return combine.function(total, term.astype(total.dtype))
 
 
 def _neutral(combine: Compute, dtype: np.dtype, lanes: int) -> Array:
     """What changes nothing when it is combined."""
-    if dtype == bool:
+    if dtype == np.bool_:
         return jnp.full((lanes,), int(combine == numbers.AND), jnp.int32)
     if combine == numbers.ADD:
         return jnp.zeros((lanes,), dtype)

@@ -12,7 +12,7 @@ from jax import lax
 from mvopt._types import Array
 
 
-class Unsupported(Exception):
+class NotTakenApartError(Exception):
     """The function cannot be taken apart into operations on single numbers."""
 
 
@@ -92,7 +92,7 @@ class Graph:
             count = term.dtype.type(counter.payload[0])
             return self.apply(MULTIPLY, [term, count], term.dtype)
         if combine == MULTIPLY:
-            raise Unsupported("a power as a product of many factors")
+            raise NotTakenApartError("a power as a product of many factors")
         return term
 
     def choices(self, condition: Node, pairs: list[tuple[Entry, Entry]]) -> list[Entry]:
@@ -126,18 +126,8 @@ class Graph:
             # Not on the GPU, which would compile each of these operations.
             host = jax.local_devices(backend="cpu")[0]
             with jax.ensure_compile_time_eval(), jax.default_device(host):
-                return np.asarray(compute.function(*map(jnp.asarray, args)), dtype)[()]
+                return constant(compute.function(*map(jnp.asarray, args)), dtype)
         return self._node("operation", compute, tuple(args), dtype)
-
-    def arithmetic(self, compute: Compute, a: int | Node, b: int) -> int | Node:
-        """An index with a number added, by which it is multiplied, divided, or the rest of that."""
-        if not isinstance(a, Node):
-            return _ON_INTEGERS[compute.key](a, b)
-        if b == (0 if compute == ADD else 1):
-            return 0 if compute == REMAINDER else a
-        node = self.apply(compute, [a, np.int32(b)], np.int32)
-        assert isinstance(node, Node)
-        return node
 
     def _node(
         self, kind: str, payload: Any, args: tuple[Entry, ...], dtype: Any, level: int = 0
@@ -147,7 +137,7 @@ class Graph:
         found = self.nodes.get(key)
         if found is None:
             if len(self.nodes) >= self.limit:
-                raise Unsupported(f"more than {self.limit} numbers")
+                raise NotTakenApartError(f"more than {self.limit} numbers")
             inner = [arg for arg in args if isinstance(arg, Node)]
             scopes = frozenset().union(*(arg.scopes for arg in inner)) - _ended(kind, payload)
             level = max((level, *(arg.level + (kind == "sum") for arg in inner)))
@@ -190,12 +180,11 @@ AND = Compute("and", lax.bitwise_and)
 OR = Compute("or", lax.bitwise_or)
 SELECT = Compute("select_n", lax.select_n)
 
-_ON_INTEGERS: dict[Hashable, Callable[[int, int], int]] = {
-    "add": lambda a, b: a + b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a // b,
-    "rem": lambda a, b: a % b,
-}
+
+def constant(value: Any, dtype: Any = None) -> np.generic:
+    """A number as a scalar of NumPy."""
+    number: Any = np.asarray(value, dtype)[()]
+    return number
 
 
 def _is(entry: Entry, value: float) -> bool:
@@ -207,19 +196,19 @@ def _simplified(key: Hashable, args: list[Entry], dtype: np.dtype) -> Entry | No
 
     Such zeros are those of a basis of tangents, mostly, and JAX itself leaves them out elsewhere.
     """
-    zero, one = (np.zeros((), dtype)[()], np.ones((), dtype)[()])
+    zero, one = constant(0, dtype), constant(1, dtype)
     match key, args:
         case "select_n", [chosen, *cases] if isinstance(chosen, np.generic):
             return cases[int(chosen)]
         case "select_n", [_, a, b] if a is b:
             return a
-        case ("add" | "or"), [a, b] if _is(a, 0) or _is(b, 0):
+        case (("add" | "or"), [a, b]) if _is(a, 0) or _is(b, 0):
             return b if _is(a, 0) else a
-        case "or", [a, b] if dtype == bool and (_is(a, 1) or _is(b, 1)):
+        case "or", [a, b] if dtype == np.bool_ and (_is(a, 1) or _is(b, 1)):
             return one
-        case "and", [a, b] if dtype == bool and (_is(a, 1) or _is(b, 1)):
+        case "and", [a, b] if dtype == np.bool_ and (_is(a, 1) or _is(b, 1)):
             return b if _is(a, 1) else a
-        case ("and" | "mul"), [a, b] if _is(a, 0) or _is(b, 0):
+        case (("and" | "mul"), [a, b]) if _is(a, 0) or _is(b, 0):
             return zero
         case "mul", [a, b] if _is(a, 1) or _is(b, 1):
             return b if _is(a, 1) else a
@@ -227,6 +216,6 @@ def _simplified(key: Hashable, args: list[Entry], dtype: np.dtype) -> Entry | No
             return a
         case "div", [a, b] if _is(a, 0) or _is(b, 1):
             return a
-        case ("max" | "min" | "and" | "or"), [a, b] if a is b:
+        case (("max" | "min" | "and" | "or"), [a, b]) if a is b:
             return a
     return None

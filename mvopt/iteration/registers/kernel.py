@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
@@ -18,7 +19,7 @@ from mvopt.iteration.registers.plan import Input, Plan, plan_of
 
 # Threads that go round until the last of them has ended: one warp.
 _LANES = 32
-# Fewer problems are not worth the time that a kernel takes to compile: ten seconds, twice the loop's.
+# Fewer problems are not worth the time that a kernel takes to compile: twice that of the lanes.
 FEW = 1 << 11
 # Longer data sets are fitted faster by all threads together, unless there are many of them.
 _LONG, _MANY = 1024, 1 << 14
@@ -27,7 +28,7 @@ _LONG, _MANY = 1024, 1 << 14
 def run(
     method: Method, starts: Array, data: Any, count: Array | int
 ) -> tuple[Outcome, Array | None] | None:
-    """The outcomes of the first `count` of N problems; None where a kernel cannot, or would not pay.
+    """The outcomes of the first `count` of N problems; None where a kernel cannot, or does not pay.
 
     starts: (N, n), data: leaves (N, ...). The second result is None, or (N,) bool: which problems
     came upon a costly branch that the kernel does not have, and are yet to be solved.
@@ -41,7 +42,10 @@ def run(
         partial(_kernel, plan),
         grid=(padded // _LANES,),
         in_specs=[
-            *(_part(array.shape, each.own) for array, each in zip(arrays, plan.inputs, strict=True)),
+            *(
+                _part(array.shape, each.own)
+                for array, each in zip(arrays, plan.inputs, strict=True)
+            ),
             _part((1,), False),
         ],
         out_specs=[_part((rows, padded), True) for rows in (len(plan.result), 3)],
@@ -61,7 +65,7 @@ def run(
 def _laid_out(given: Input, padded: int) -> Array:
     """An input as the kernel takes it: the problems last, truth values as integers."""
     array = given.array
-    array = array.astype(jnp.int8) if array.dtype == bool else array
+    array = array.astype(jnp.int8) if array.dtype == np.bool_ else array
     if given.own:
         return jnp.moveaxis(_tree.pad_rows(array, padded), 0, -1)
     return array if array.ndim else array[None]
@@ -80,12 +84,14 @@ def _kernel(plan: Plan, *refs: Any) -> None:
     read = partial(_read, plan, inputs)
     position = pl.program_id(0) * _LANES + jnp.arange(_LANES, dtype=jnp.int32)
     none = jnp.zeros((_LANES,), jnp.int32)
+    settled = plan.settled()
+    known = dict(zip(settled, emit(settled, read, _LANES), strict=True))
     start = [as_number(value) for value in emit(plan.start, read, _LANES)]
 
     def body(carry: Any) -> Any:
         running, status, num_steps, left, *state = carry
         alive = running != 0
-        values = emit(plan.round, _of_state(plan, read, state, num_steps), _LANES)
+        values = emit(plan.round, _of_state(plan, read, state, num_steps), _LANES, known)
         after = [as_number(value) for value in values]
         refused = [] if plan.refused is None else [after.pop()]
         now = [*after[-2:], *(refused or [left]), *after[:-2]]
@@ -109,7 +115,7 @@ def _read(plan: Plan, refs: list[Any], which: int, index: tuple[Any, ...]) -> Ar
     """An entry of an input, for each lane or for all."""
     own, dtype = plan.inputs[which].own, plan.inputs[which].array.dtype
     value = refs[which][(*index, slice(None)) if own else (index or (0,))]
-    return value != 0 if dtype == bool else value
+    return value != 0 if dtype == np.bool_ else value
 
 
 def _of_state(plan: Plan, read: Callable, state: list[Array], num_steps: Array) -> Callable:

@@ -1,7 +1,5 @@
 """The numbers that a kernel computes: of the start, of each round and of the result."""
 
-from collections.abc import Callable
-from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -10,15 +8,19 @@ import numpy as np
 
 from mvopt._types import Array
 from mvopt.iteration.method import Method
+from mvopt.iteration.registers import control, elementwise, places, sums
 from mvopt.iteration.registers import graph as numbers
 from mvopt.iteration.registers.emit import reachable
-from mvopt.iteration.registers.entries import Pull, Rare, Scope, deep, indices
-from mvopt.iteration.registers.graph import Entry, Graph, Index, Node, Unsupported
+from mvopt.iteration.registers.graph import Entry, Graph, Index, Node, NotTakenApartError
+from mvopt.iteration.registers.index import counted, indices
+from mvopt.iteration.registers.scope import Pull, Rare, Scope, deep
 
 # Beyond this a problem has no room in the registers, and takes too long to compile.
 _LIMIT = 12_000
 # The numbers of a state that a round may hand on to the next.
 _HELD = 400
+
+_RULES = {**control.RULES, **elementwise.RULES, **places.RULES, **sums.RULES}
 
 # An entry of the state of a problem: which leaf, and where in it.
 Place = tuple[int, Index]
@@ -53,6 +55,19 @@ class Plan(NamedTuple):
         refused = [] if self.refused is None else [self.refused]
         return [*self.after, self.status, self.num_steps, *refused]
 
+    def settled(self) -> list[Node]:
+        """What takes loops and is the same in all rounds."""
+        changing: set[int] = set()
+        found = []
+        for node in reachable(self.round):
+            args = [arg.serial for arg in node.args if isinstance(arg, Node)]
+            of_state = node.kind == "leaf" and node.payload >= len(self.inputs)
+            if of_state or not changing.isdisjoint(args):
+                changing.add(node.serial)
+            elif node.kind in ("sum", "choice", "result") and not node.scopes:
+                found.append(node)
+        return found
+
     def longest_sum(self) -> int:
         """Terms of the longest sum."""
         sums = [node for node in reachable(self.round) if node.kind == "sum"]
@@ -68,7 +83,7 @@ def plan_of(method: Method, starts: Array, data: Any) -> Plan | None:
         try:
             with deep():
                 return _Planning(method, starts, data, Rare(inside)).plan()
-        except Unsupported:
+        except NotTakenApartError:
             continue
     return None
 
@@ -85,7 +100,7 @@ class _Planning:
         state = method.blank(row[1])
         number = jax.ShapeDtypeStruct((), jnp.int32)
         traced = [
-            jax.make_jaxpr(lambda row: method.begin_one(*row, _zeros(state)))(row),
+            jax.make_jaxpr(lambda row: method.begin_one(row[0], row[1], _zeros(state)))(row),
             jax.make_jaxpr(lambda *args: _advanced(method, *args))(row, state, number),
             jax.make_jaxpr(lambda state: (state.params, state.value, state.optimality))(state),
         ]
@@ -95,7 +110,8 @@ class _Planning:
         held = [self._held(which, leaf.dtype) for which, leaf in enumerate(shapes)]
         inputs = given, [*given, *held], held[:-1]
         self.begin, self.advance, self.end = (
-            Scope(self.graph, *parts, rare) for parts in zip(traced, inputs, consts, strict=True)
+            Scope(self.graph, *parts, rare, _RULES)
+            for parts in zip(traced, inputs, consts, strict=True)
         )
         self.size = len(shapes) - 1  # leaves of a state
 
@@ -108,7 +124,7 @@ class _Planning:
         while missing := self._read([*result, status, *after.values()]) - after.keys():
             after.update((place, self.advance.output(*place)) for place in sorted(missing))
             if len(after) > _HELD:
-                raise Unsupported("a large state")
+                raise NotTakenApartError("a large state")
         places = sorted(after)
         return Plan(
             self.inputs,
@@ -123,7 +139,7 @@ class _Planning:
 
     def _read(self, roots: list[Entry]) -> set[Place]:
         """The numbers of a state that these, and what is refused, depend on."""
-        places = set()
+        places: set[Place] = set()
         for node in reachable([*roots, *self.rare.refusals]):
             if node.kind == "leaf" and 0 <= node.payload - len(self.inputs) < self.size:
                 where = tuple(int(i) for i in node.args if not isinstance(i, Node))
@@ -131,14 +147,19 @@ class _Planning:
         return places
 
     def _refused(self) -> Entry | None:
-        either = lambda a, b: self.graph.apply(numbers.OR, [a, b], np.dtype(bool))
-        return reduce(either, self.rare.refusals) if self.rare.refusals else None
+        conditions = self.rare.refusals
+        if not conditions:
+            return None
+        found: Entry = conditions[0]
+        for condition in conditions[1:]:
+            found = self.graph.apply(numbers.OR, [found, condition], np.dtype(bool))
+        return found
 
     def _constant(self, const: Any) -> Pull:
         """What a function closes over: a number known now, or an input that all problems share."""
         if not isinstance(const, jax.core.Tracer) and np.size(const) == 1:
             known = np.asarray(const).reshape(-1)[0]
-            return lambda index: known
+            return lambda _: known
         same = [which for which, each in enumerate(self.inputs) if each.array is const]
         if not same:
             self.inputs.append(Input(jnp.asarray(const), False))
@@ -150,8 +171,8 @@ class _Planning:
 
     def _held(self, which: int, dtype: Any) -> Pull:
         def entry(index: Index) -> Entry:
-            if any(isinstance(i, Node) for i in index):
-                raise Unsupported("one of the numbers of a state")
+            if counted(index):
+                raise NotTakenApartError("one of the numbers of a state")
             return self.graph.leaf(len(self.inputs) + which, index, dtype)
 
         return entry

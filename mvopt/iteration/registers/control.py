@@ -1,0 +1,167 @@
+"""Functions that are called, loops and choices."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend import core
+
+from mvopt._jaxpr import INLINED, scan_counts
+from mvopt.iteration.registers import graph as numbers
+from mvopt.iteration.registers.graph import (
+    Compute,
+    Entry,
+    Index,
+    Loop,
+    Node,
+    NotTakenApartError,
+)
+from mvopt.iteration.registers.index import counted, indices, scaled, shifted
+from mvopt.iteration.registers.scope import Pull, Rule, Scope
+from mvopt.iteration.registers.sums import WRITTEN_OUT
+
+# A loop, or a choice, hands on no more numbers than this.
+_HANDED_ON = 256
+# The functions that are called, and the parameter that holds each.
+_CALLS = {**INLINED, "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+_UNEQUAL = Compute("ne", jax.lax.ne)
+
+
+def _call(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
+    inner = equation.params[_CALLS[equation.primitive.name]]
+    inputs = [scope.puller(atom) for atom in equation.invars]
+    return scope.inner(equation, lambda: scope.within(inner, inputs)).output(position, index)
+
+
+def _scan(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
+    """A loop, of which each round is written out where it hands on too much, or has results."""
+    _, num_carry = scan_counts(equation)
+    shapes = [var.aval.shape for var in equation.outvars[:num_carry]]
+    places = [(k, where) for k, shape in enumerate(shapes) for where in indices(shape)]
+    long = any(n > WRITTEN_OUT for shape in shapes for n in shape)
+    length = equation.params["length"]
+    if position < num_carry and length > 1 and not long and len(places) <= _HANDED_ON:
+        if counted(index):
+            raise NotTakenApartError("one of the results of a loop")
+        make = partial(_loop, scope, equation, places)
+        return scope.inner(id(equation), make)[position, index]
+    if length > WRITTEN_OUT:
+        raise NotTakenApartError(f"a loop of {length} rounds")
+    return _written_out(scope, equation, position, index)
+
+
+def _round(scope: Scope, equation: Any, k: int | Node, carry: list[Pull]) -> Scope:
+    """Round `k` of a loop, for what it finds."""
+    num_consts, num_carry = scan_counts(equation)
+    consts, xs = equation.invars[:num_consts], equation.invars[num_consts + num_carry :]
+    if equation.params["reverse"]:
+        back = scaled(scope.graph, k, -1)
+        k = shifted(scope.graph, back, equation.params["length"] - 1)
+    slices = [lambda where, x=x: scope.entry(x, (k, *where)) for x in xs]
+    inputs = [*map(scope.puller, consts), *carry, *slices]
+    return scope.within(equation.params["jaxpr"], inputs)
+
+
+def _loop(scope: Scope, equation: Any, places: list[tuple[int, Index]]) -> dict[Any, Entry]:
+    """What a loop hands on, at its end."""
+    graph = scope.graph
+    num_consts, num_carry = scan_counts(equation)
+    atoms = equation.invars[num_consts : num_consts + num_carry]
+    counter = graph.counter(equation.params["length"], ("loop", len(graph.nodes)))
+    dtypes = [np.dtype(atoms[k].aval.dtype) for k, _ in places]
+    held = dict(zip(places, graph.held(counter, dtypes), strict=True))
+
+    def pull(k: int) -> Pull:
+        def entry(where: Index) -> Entry:
+            if any(isinstance(i, Node) for i in where):
+                raise NotTakenApartError("one of what a loop hands on")
+            return held[k, where]
+
+        return entry
+
+    body = _round(scope, equation, counter, [pull(k) for k in range(num_carry)])
+    first = [scope.entry(atoms[k], where) for k, where in places]
+    after = [body.output(*place) for place in places]
+    results = graph.results(Loop(counter, list(held.values()), first, after))
+    return dict(zip(places, results, strict=True))
+
+
+def _written_out(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
+    """The same, round after round."""
+    num_consts, num_carry = scan_counts(equation)
+    atoms, length = equation.invars, equation.params["length"]
+
+    def rounds() -> list[Scope]:
+        carry = [scope.puller(atom) for atom in atoms[num_consts : num_consts + num_carry]]
+        scopes = []
+        for k in range(length):
+            scopes.append(_round(scope, equation, k, carry))
+            carry = [scopes[-1].puller(var) for var in scopes[-1].jaxpr.outvars[:num_carry]]
+        return scopes
+
+    scopes = scope.inner((id(equation), "rounds"), rounds)
+    if position < num_carry:
+        return scopes[-1].output(position, index)
+    which, *rest = index
+    if isinstance(which, Node):
+        raise NotTakenApartError("the results of a loop along a long axis")
+    which = length - 1 - which if equation.params["reverse"] else which
+    return scopes[which].output(position, tuple(rest))
+
+
+def _cond(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
+    """Both branches, of which the predicate chooses; a true one with a loop runs if it must."""
+    which, *operands = equation.invars
+    branches, graph = equation.params["branches"], scope.graph
+    taken = scope.entry(which, ())
+
+    def branch(k: int) -> Scope:
+        inputs = [scope.puller(atom) for atom in operands]
+        make = lambda: scope.within(branches[k], inputs)
+        return scope.inner((id(equation), k), make)
+
+    if not isinstance(taken, Node):
+        return branch(int(np.clip(int(taken), 0, len(branches) - 1))).output(position, index)
+    if len(branches) != 2:
+        raise NotTakenApartError("a choice among several functions")
+    condition = graph.apply(_UNEQUAL, [taken, taken.dtype.type(0)], np.dtype(bool))
+    assert isinstance(condition, Node)
+    if not _has_loop(branches[1]):
+        pair = [branch(k).output(position, index) for k in (0, 1)]
+        return graph.apply(numbers.SELECT, [condition, *pair], pair[0].dtype)
+    if not scope.rare.inside:
+        scope.rare.refuse(condition)
+        return branch(0).output(position, index)
+
+    def results() -> dict[tuple, Entry]:
+        places: list[tuple[int, Index]] = [
+            (k, where)
+            for k, var in enumerate(equation.outvars)
+            for where in indices(var.aval.shape)
+        ]
+        if len(places) > _HANDED_ON:
+            raise NotTakenApartError("a choice with results as long as the data")
+        pairs = [(branch(0).output(*place), branch(1).output(*place)) for place in places]
+        return dict(zip(places, graph.choices(condition, pairs), strict=True))
+
+    if counted(index):
+        raise NotTakenApartError("one of the results of a choice")
+    return scope.inner(id(equation), results)[position, index]
+
+
+def _has_loop(closed: Any) -> bool:
+    for equation in getattr(closed, "jaxpr", closed).eqns:
+        if equation.primitive.name in ("scan", "while"):
+            return True
+        inner = (getattr(value, "jaxpr", value) for value in equation.params.values())
+        if any(_has_loop(each) for each in inner if isinstance(each, core.Jaxpr)):
+            return True
+    return False
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(_CALLS, _call),
+    "cond": _cond,
+    "scan": _scan,
+}

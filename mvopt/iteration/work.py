@@ -10,7 +10,9 @@ from mvopt import _tree
 from mvopt._types import Array
 from mvopt.iteration.drive import Options, drive
 from mvopt.iteration.method import Method, Outcome
-from mvopt.iteration.registers import kernel
+
+# Fewer problems are not worth the time that a kernel takes to compile: twice that of the lanes.
+FEW = 1 << 11
 
 
 def work_off(
@@ -25,7 +27,7 @@ def work_off(
 ) -> Outcome:
     """The outcomes of the first `count` of N problems; see `drive`."""
     plain = states is None and options == Options()
-    if plain and has_kernels() and starts.shape[0] >= kernel.FEW:
+    if plain and starts.shape[0] >= FEW and (kernel := kernels()) is not None:
         found = kernel.run(method, starts, data, count)
         if found is not None:
             outcome, left = found
@@ -35,9 +37,15 @@ def work_off(
     return _drive(method, starts, data, lanes=lanes, count=count, states=states, options=options)
 
 
-def has_kernels() -> bool:
-    """Whether the default device runs what `registers` makes."""
-    return jax.default_backend() == "gpu"
+def kernels() -> Any:
+    """The module with the kernel, or None where the default device, or this JAX, has none."""
+    if jax.default_backend() != "gpu":
+        return None
+    try:
+        from mvopt.iteration.registers import kernel  # noqa: PLC0415 (Pallas: slow to import)
+    except ImportError:
+        return None
+    return kernel
 
 
 def _with_rest(

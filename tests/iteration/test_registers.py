@@ -226,8 +226,8 @@ def test_a_fit_by_a_kernel_is_the_fit(monkeypatch):
     used = []
     run = kernel.run
     monkeypatch.setattr(kernel, "run", lambda *args: used.append(1) or run(*args))
-    monkeypatch.setattr(kernel, "FEW", 64)
-    monkeypatch.setattr(work, "has_kernels", lambda: True)
+    monkeypatch.setattr(work, "FEW", 64)
+    monkeypatch.setattr(work, "kernels", lambda: kernel)
     jax.clear_caches()
     got = fit()
     assert used
@@ -293,7 +293,7 @@ def test_every_solver_in_a_kernel(name, dtype, monkeypatch):
     run = kernel.run
     monkeypatch.setattr(kernel, "run", lambda *args: made.append(run(*args)) or made[-1])
     got = solve(function, start, args=(shift,), in_axes=0, solver=solver)
-    monkeypatch.setattr(work, "has_kernels", lambda: False)
+    monkeypatch.setattr(work, "kernels", lambda: None)
     jax.clear_caches()
     expected = solve(function, start, args=(shift,), in_axes=0, solver=solver)
     same = np.asarray(got.status) == np.asarray(expected.status)

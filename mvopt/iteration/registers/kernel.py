@@ -19,8 +19,6 @@ from mvopt.iteration.registers.plan import Input, Plan, plan_of
 
 # Threads that go round until the last of them has ended: one warp.
 _LANES = 32
-# Fewer problems are not worth the time that a kernel takes to compile: twice that of the lanes.
-FEW = 1 << 11
 # Longer data sets are fitted faster by all threads together, unless there are many of them.
 _LONG, _MANY = 1024, 1 << 14
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import peers
 from benchmarks.workloads import (
+    accelerator,
     constrained,
     fuzz,
     gauss1d,
@@ -23,6 +24,7 @@ from benchmarks.workloads import (
 )
 
 WORKLOADS = {
+    "accelerator": accelerator.run,
     "constrained": constrained.run,
     "fuzz": fuzz.run,
     "gauss1d": gauss1d.run,

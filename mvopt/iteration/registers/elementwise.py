@@ -12,7 +12,7 @@ from mvopt.iteration.registers.scope import Rule, Scope
 
 # What a kernel can compute of single numbers.
 _ELEMENTWISE = frozenset(
-    "abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp cos cosh div eq exp exp2 "
+    "abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil cos cosh div eq exp exp2 "
     "expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul ne neg nextafter "
     "not or pow rem rsqrt select_n sign sin sinh sqrt square sub tan tanh xor".split()
 )
@@ -25,12 +25,17 @@ def _to_even(x: Array) -> Array:
     return jnp.where(tie & (up != 2 * jnp.floor(up / 2)), up - 1, up)
 
 
+def _clamped(low: Array, x: Array, high: Array) -> Array:
+    return numbers.MINIMUM.function(numbers.MAXIMUM.function(x, low), high)
+
+
 # Operations that a kernel computes by others.
 _NAMED: dict[Any, Compute] = {
     each.key: each
     for each in (numbers.ADD, numbers.MULTIPLY, numbers.MAXIMUM, numbers.MINIMUM, numbers.SELECT)
 } | {
     "add_any": numbers.ADD,
+    "clamp": Compute("clamp", _clamped),
     "one_minus_square": Compute("one_minus_square", lambda x: (1 - x) * (1 + x)),
 }
 

@@ -84,6 +84,18 @@ def rows_a_block(points: int, shared_x: bool) -> int:
     return int(np.clip(_POINTS_A_BLOCK // max(length, 1), 1, _DATA_SETS_A_BLOCK))
 
 
+def room_for(bucket: Bucket) -> int:
+    """Return the number of data sets whose programs fit the bucket, one of few such numbers.
+
+    That of a whole block, or a quarter of it, or of that: the last block of a file, or a bucket
+    that is smaller than in the block before, finds the programs of the others.
+    """
+    room = rows_a_block(bucket.y.shape[1], bucket.shared_x)
+    while room // 4 >= len(bucket.index):
+        room //= 4
+    return room
+
+
 def buckets(data: DataSets) -> Iterator[Bucket]:
     """Yield the data sets of a block, each in exactly one bucket."""
     length = _padded(data)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mvopt import losses
 from mvopt.batch import results
-from mvopt.batch.blocks import Bucket, buckets
+from mvopt.batch.blocks import Bucket, buckets, room_for
 from mvopt.batch.choice import Choice
 from mvopt.batch.config import FitTable, OutputTable
 from mvopt.batch.datasets import DataSets
@@ -111,6 +111,7 @@ def _fit_bucket(bucket: Bucket, job: Job) -> Fitted:
         in_axes=(None if bucket.shared_x else 0, 0, None, 0, 0),
         precision=job.fit.precision,
     )
+    regression = regression.with_room(room_for(bucket))
     fit = regression.fit(max_steps=job.fit.max_steps)
     return jax.device_get(Fitted(fit, _ends(regression, fit, job)))
 

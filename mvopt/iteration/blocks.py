@@ -63,12 +63,13 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any:
+def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int, room: int = 0) -> Any:
     """Results of `function(block, count)` over all blocks, concatenated; leaves (size, ...).
 
     function: jitted; takes a pytree with a leading axis of which the first `count` rows are
-    problems, and returns a pytree with the same leading axis. Inside a transformation of JAX
-    the batch is one block of its own size.
+    problems, and returns a pytree with the same leading axis. room: a batch of this size is to
+    find the same program compiled, if it is larger. Inside a transformation of JAX the batch is one
+    block of its own size.
     """
     if _traced(batch):
         return function(batch, size)
@@ -78,22 +79,24 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int) -> Any
     devices = [chosen] if on_host or chosen is not None else jax.local_devices()
     workers = num_cores() if on_host else len(devices)
     largest = _MAX_BLOCK if on_host else _largest_on_device(batch, size)
-    num_blocks = max(min(workers, size // _MIN_BLOCK), -(-size // largest), 1)
-    length = bucket(-(-size // num_blocks))
+    room = max(size, room)
+    num_blocks = max(min(workers, room // _MIN_BLOCK), -(-room // largest), 1)
+    length, share = bucket(-(-room // num_blocks)), -(-size // num_blocks)
+    share = length if room == size else share
     x64 = config.jax_enable_x64
     # On a CPU NumPy sees the same memory, and cuts and joins without compiling anything.
     xp: Any = np if on_host else jnp
     batch = jax.tree.map(xp.asarray, batch)
 
     def run(start: int) -> Any:
-        count = min(length, size - start)
+        count = min(share, size - start)
         rows = jax.tree.map(lambda leaf: leaf[start : start + count], batch)
         rows = _tree.pad_rows(rows, length)
         # JAX keeps these settings by thread.
-        with jax.enable_x64(x64), jax.default_device(devices[start // length % len(devices)]):
+        with jax.enable_x64(x64), jax.default_device(devices[start // share % len(devices)]):
             return jax.tree.map(lambda leaf: xp.asarray(leaf)[:count], function(rows, count))
 
-    starts = range(0, size, length)
+    starts = range(0, size, share)
     if len(starts) == 1:
         return jax.tree.map(jnp.asarray, run(0))
     with ThreadPoolExecutor(workers) as pool:

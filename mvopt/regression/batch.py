@@ -21,13 +21,15 @@ from mvopt.regression.fit import Fit
 class Batch:
     """`rows` are the leaves that each data set has of its own, `shared` those of all.
 
-    size: None for a single data set, whose leaves are all shared.
+    size: None for a single data set, whose leaves are all shared. room: a batch of this size is to
+    find the same programs compiled, if it is larger.
     """
 
     setup: Setup
     rows: list[Array]
     shared: list[Array]
     size: int | None
+    room: int = 0
 
     @property
     def count(self) -> int:
@@ -52,7 +54,7 @@ class Batch:
         """`function((rows, more), count)` over all blocks; leaves of `more` have a leading axis."""
         if self.size is None:
             return function((self.rows, more), 1)
-        return in_blocks(function, (self.rows, more), self.size)
+        return in_blocks(function, (self.rows, more), self.size, self.room)
 
     def flat(self, fit: Fit) -> Array:
         """The params of a fit as vectors (N, n), of a single one with N = 1."""

@@ -116,8 +116,17 @@ class Regression:
         index = np.asarray(index)
         some = object.__new__(Regression)
         rows = [leaf[index] for leaf in self._batch.rows]
-        some._batch = replace(self._batch, rows=rows, size=index.size)
+        some._batch = replace(self._batch, rows=rows, size=index.size, room=0)
         return some
+
+    def with_room(self, size: int) -> "Regression":
+        """The same regression, by the programs for a batch of that size, if it is larger.
+
+        For blocks of a stream: a shorter one then compiles nothing, and has the same results.
+        """
+        same = object.__new__(Regression)
+        same._batch = replace(self._batch, room=size)
+        return same
 
     def intervals(self, fit: Fit, level: float = 0.95, max_steps: int = 1000) -> Intervals:
         """Profile-likelihood intervals of this confidence level, of every free parameter.

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from mvopt.batch import blocks as module
-from mvopt.batch.blocks import blocks, buckets, padded_length
+from mvopt.batch.blocks import blocks, buckets, padded_length, room_for, rows_a_block
 from mvopt.batch.datasets import of_groups, of_rows
 
 
@@ -84,3 +84,18 @@ def test_rows_are_not_copied_through_an_index_nor_padded_where_x_is_shared(share
     assert bucket.x.shape == ((5,) if shared else (3, 8))
     assert bucket.mask.sum() == 15
     assert np.shares_memory(bucket.y, y) == shared
+
+
+def test_a_short_last_block_has_the_room_of_the_others():
+    def bucket(rows, points=25):
+        y = np.zeros((rows, points))
+        table = pa.table({"id": np.arange(rows)})
+        (found,) = buckets(of_rows(table, np.zeros((1, points)), y, {}, None))
+        return found
+
+    whole = rows_a_block(25, shared_x=True)
+    assert whole == 65536
+    assert [room_for(bucket(rows)) for rows in (whole, 40000, 16960)] == [whole] * 3
+    assert room_for(bucket(16384)) == room_for(bucket(5000)) == whole // 4
+    assert [room_for(bucket(rows)) for rows in (1, 3, 5)] == [1, 4, 16]
+    assert room_for(bucket(2, 10**6)) == 2

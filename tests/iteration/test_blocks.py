@@ -54,6 +54,22 @@ def test_every_row_comes_back_in_its_place(size):
     assert all(length == bucket(length) for length, _ in calls)
 
 
+@pytest.mark.parametrize("size", [1, 900, 5000, 66000, 70001])
+def test_a_smaller_batch_finds_the_programs_of_a_larger_one(size):
+    lengths = set()
+
+    def double(block, count):
+        lengths.add(block.shape[0])
+        assert count <= block.shape[0]
+        return 2 * block[:, 0]
+
+    for rows in (size, 70001):
+        array = jnp.arange(2.0 * rows).reshape(rows, 2)
+        found = in_blocks(double, array, rows, room=70001)
+        np.testing.assert_array_equal(found, 2 * array[:, 0])
+    assert len(lengths) == 1
+
+
 @on_host
 def test_large_batches_use_every_core():
     calls = []

@@ -11,7 +11,16 @@ from benchmarks import peers
 
 # Each is imported when it is run: it may want packages that the others do not.
 WORKLOADS = (
-    *("accelerator", "constrained", "fuzz", "gauss1d", "heavytail", "inference", "minimize"),
+    *(
+        "accelerator",
+        "constrained",
+        "diffusion",
+        "fuzz",
+        "gauss1d",
+        "heavytail",
+        "inference",
+        "minimize",
+    ),
     *("nist", "recovery", "root", "streaming", "taylor", "training"),
 )
 

@@ -168,6 +168,8 @@ SIDE = {
     "a.bval": "0 1000 1000 2000 2000 3000\n",
     "a.bvec": "0 1 0 0 .5 0\n0 0 1 0 .5 0\n0 0 0 1 0 1\n",
     "turned.bvec": "0 0 0\n1 0 0\n0 1 0\n0 0 1\n.5 .5 0\n0 0 1\n",
+    "nan.bvec": "nan nan nan\n1 0 0\n0 1 0\n0 0 1\n.5 .5 0\n0 0 1\n",
+    "missing.bvec": "0 1 0 0 nan 0\n0 0 1 0 .5 0\n0 0 0 1 0 1\n",
     "column.txt": "# times\n0\n1\n2\n3\n4\n5\n",
     "t.tsv": "time\tdose\n0\t1\n1\t2\n2\t3\n3\t4\n4\t5\n5\t6\n",
     "t.csv": "time,dose\n0,1\n1,2\n2,3\n3,4\n4,5\n5,6\n",
@@ -216,6 +218,15 @@ def test_abscissas_from_side_files(beside, x, expected):
     assert first.load().x.tolist() == expected
     names = {Path(file).name for file in source.files}
     assert names == {"a.nii", *(n.partition(":")[0] for n in (x if isinstance(x, list) else [x]))}
+
+
+def test_without_weighting_there_is_no_direction(beside):
+    first, *_ = open_source(beside(["a.bval", "nan.bvec"])).tasks()
+    second, *_ = open_source(beside(["a.bval", "a.bvec"])).tasks()
+    assert first.load().x.tolist() == second.load().x.tolist()
+    for x in (["a.bval", "missing.bvec"], "nan.bvec"):
+        with pytest.raises(InputError, match="not finite"):
+            open_source(beside(x))
 
 
 def test_a_file_with_a_row_per_point_is_transposed(beside):

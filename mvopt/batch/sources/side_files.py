@@ -26,9 +26,23 @@ def abscissas(value: Any, points: int) -> tuple[np.ndarray, list[str]]:
         with located(f"x: {file}"):
             _check_file(file)
             found = _rows(file, points) if column is None else [_column(file, column)]
-            rows.append(shared_x(found, points))
+            rows.append(shared_x(_with_directions(found, rows, points), points))
         files.append(file)
     return np.concatenate(rows), files
+
+
+def _with_directions(
+    found: list[list[float]], before: list[np.ndarray], points: int
+) -> list[list[float]]:
+    """Return the rows with zeros for NaN where the files before have nothing but zeros.
+
+    Without diffusion weighting an image has no direction: some programs write zeros, some NaN.
+    """
+    if not before or any(len(row) != points for row in found):
+        return found
+    unweighted = (np.concatenate(before) == 0).all(axis=0)
+    numbers = np.asarray(found)
+    return np.where(unweighted & np.isnan(numbers), 0.0, numbers).tolist()
 
 
 def _parted(text: str) -> tuple[str, str | None]:

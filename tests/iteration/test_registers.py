@@ -69,6 +69,16 @@ def stepped(x):
     return lax.scan(step, (x[0], x[1]), x)[0]
 
 
+def integrated(x):
+    """A loop for each point, that of a differential equation."""
+
+    def one(t):
+        step = lambda k, u: u + 0.01 * t * (jnp.cos(u) - 0.1 * k)
+        return lax.fori_loop(0, 25, step, jnp.sin(t))
+
+    return jax.jvp(lambda s: (jax.vmap(one)(s * x) ** 2).sum(), (1.0,), (1.0,))[1]
+
+
 def filtered(x):
     """A loop whose rounds each change all data."""
     return lax.fori_loop(0, 3, lambda k, y: y - y.mean() * (k + 1), x).sum()
@@ -88,6 +98,9 @@ FUNCTIONS = {
     "along the other axis": (lambda m: jnp.sum(jnp.exp(-(m[0] ** 2)) * m[1] - m[2]), MATRIX),
     "nested": (nested, VECTOR),
     "a loop": (stepped, VECTOR),
+    "a loop for each point": (integrated, VECTOR),
+    "turned": (lambda x: lax.fori_loop(0, 40, lambda k, y: jnp.roll(y, 1) + k, x), VECTOR),
+    "pieces": (lambda x: (jnp.concatenate([x[:2], x, x[4:5]]) ** 2 * jnp.arange(33)).sum(), VECTOR),
     "rounds written out": (filtered, VECTOR),
     "places": (shaped, MATRIX),
     "a jump": (lambda x: jnp.where(x > 0, jnp.sqrt(jnp.abs(x)), -x).sum(), VECTOR),
@@ -134,7 +147,7 @@ def test_nan_goes_the_same_ways(seed):
     [
         lambda x: jnp.sort(x).sum(),
         lambda x: lax.while_loop(lambda c: c[0] < 3, lambda c: c + x[:1], x[:1]),
-        lambda x: lax.fori_loop(0, 40, lambda k, y: jnp.roll(y, 1) + k, x),
+        lambda x: lax.fori_loop(0, 40, lambda k, y: y - y.mean(), x),
         lambda x: x[jnp.argmax(x[:3])],
         lambda x: jnp.argmax(x),
         lambda x: jax.scipy.special.erf(x).sum(),

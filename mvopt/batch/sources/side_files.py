@@ -20,7 +20,8 @@ def abscissas(value: Any, points: int) -> tuple[np.ndarray, list[str]]:
     texts = [value] if isinstance(value, str) else value
     if not texts or not isinstance(texts[0], str):
         return shared_x(value, points), []
-    rows, files = [], []
+    rows: list[np.ndarray] = []
+    files = []
     for text in texts:
         file, column = _parted(text)
         with located(f"x: {file}"):

@@ -1,6 +1,7 @@
 """Functions that are called, loops and choices."""
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
@@ -27,6 +28,9 @@ _HANDED_ON = 256
 _CALLS = {**INLINED, "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
 _UNEQUAL = Compute("ne", jax.lax.ne)
 
+# What a loop hands on: which of its arrays, and where in it.
+_Place = tuple[int, Index]
+
 
 def _call(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
     inner = equation.params[_CALLS[equation.primitive.name]]
@@ -35,20 +39,35 @@ def _call(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
 
 
 def _scan(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
-    """A loop, of which each round is written out where it hands on too much, or has results."""
+    """A loop, of which each round is written out where it hands on whole data sets."""
+    _, num_carry = scan_counts(equation)
+    length = equation.params["length"]
+    if position < num_carry and length > 1:
+        wanted = _together(equation, position, index)
+        # Apart for counted places: a loop may hand on single entries of arrays, but not all.
+        results = scope.inner((id(equation), counted(index)), dict)
+        try:
+            if (position, index) not in results and None not in results:
+                results.update(_loop(scope, equation, wanted))
+        except NotTakenApartError:
+            results[None] = None
+        if (position, index) in results:
+            return results[position, index]
+    if length > WRITTEN_OUT:
+        raise NotTakenApartError(f"the results of {length} rounds")
+    return _written_out(scope, equation, position, index)
+
+
+def _together(equation: Any, position: int, index: Index) -> list[_Place]:
+    """The numbers that a loop hands on, all if they are few, or this one and what it needs."""
     _, num_carry = scan_counts(equation)
     shapes = [var.aval.shape for var in equation.outvars[:num_carry]]
-    places = [(k, where) for k, shape in enumerate(shapes) for where in indices(shape)]
     long = any(n > WRITTEN_OUT for shape in shapes for n in shape)
-    length = equation.params["length"]
-    if position < num_carry and length > 1 and not long and len(places) <= _HANDED_ON:
-        if counted(index):
-            raise NotTakenApartError("one of the results of a loop")
-        make = partial(_loop, scope, equation, places)
-        return scope.inner(id(equation), make)[position, index]
-    if length > WRITTEN_OUT:
-        raise NotTakenApartError(f"a loop of {length} rounds")
-    return _written_out(scope, equation, position, index)
+    if long or sum(map(prod, shapes)) > _HANDED_ON:
+        return [(position, index)]
+    if counted(index):
+        raise NotTakenApartError("one of the results of a loop")
+    return [(k, where) for k, shape in enumerate(shapes) for where in indices(shape)]
 
 
 def _round(scope: Scope, equation: Any, k: int | Node, carry: list[Pull]) -> Scope:
@@ -63,28 +82,33 @@ def _round(scope: Scope, equation: Any, k: int | Node, carry: list[Pull]) -> Sco
     return scope.within(equation.params["jaxpr"], inputs)
 
 
-def _loop(scope: Scope, equation: Any, places: list[tuple[int, Index]]) -> dict[Any, Entry]:
-    """What a loop hands on, at its end."""
+def _loop(scope: Scope, equation: Any, wanted: list[_Place]) -> dict[_Place, Entry]:
+    """The numbers that are wanted at the end of a loop, and others that it hands on for them."""
     graph = scope.graph
     num_consts, num_carry = scan_counts(equation)
     atoms = equation.invars[num_consts : num_consts + num_carry]
     counter = graph.counter(equation.params["length"], ("loop", len(graph.nodes)))
-    dtypes = [np.dtype(atoms[k].aval.dtype) for k, _ in places]
-    held = dict(zip(places, graph.held(counter, dtypes), strict=True))
+    # Of arrays along a counted axis the loop hands on the entry that is counted, and no other.
+    outer = {c for _, where in wanted for i in where if isinstance(i, Node) for c in i.scopes}
+    held: dict[_Place, Node] = {}
 
-    def pull(k: int) -> Pull:
-        def entry(where: Index) -> Entry:
-            if any(isinstance(i, Node) for i in where):
-                raise NotTakenApartError("one of what a loop hands on")
-            return held[k, where]
+    def entry(k: int, where: Index) -> Entry:
+        if (k, where) not in held:
+            others = any(isinstance(i, Node) and not i.scopes <= outer for i in where)
+            if others or len(held) >= _HANDED_ON:
+                raise NotTakenApartError("all of what a loop hands on")
+            held[k, where] = graph.held(counter, len(held), atoms[k].aval.dtype)
+        return held[k, where]
 
-        return entry
-
-    body = _round(scope, equation, counter, [pull(k) for k in range(num_carry)])
-    first = [scope.entry(atoms[k], where) for k, where in places]
-    after = [body.output(*place) for place in places]
-    results = graph.results(Loop(counter, list(held.values()), first, after))
-    return dict(zip(places, results, strict=True))
+    body = _round(scope, equation, counter, [partial(entry, k) for k in range(num_carry)])
+    for place in wanted:
+        entry(*place)
+    after: dict[_Place, Entry] = {}
+    while missing := [place for place in held if place not in after]:
+        after.update((place, body.output(*place)) for place in missing)
+    first = [scope.entry(atoms[k], where) for k, where in held]
+    loop = Loop(counter, list(held.values()), first, [after[place] for place in held])
+    return dict(zip(held, graph.results(loop), strict=True))
 
 
 def _written_out(scope: Scope, equation: Any, position: int, index: Index) -> Entry:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -104,9 +105,9 @@ class Graph:
             for k, (a, b) in enumerate(pairs)
         ]
 
-    def held(self, counter: Node, dtypes: list[np.dtype]) -> list[Node]:
-        """The numbers that a loop hands on, as a round finds them."""
-        return [self._node("held", k, (counter,), dtype) for k, dtype in enumerate(dtypes)]
+    def held(self, counter: Node, which: int, dtype: Any) -> Node:
+        """One of the numbers that a loop hands on, as a round finds it."""
+        return self._node("held", which, (counter,), dtype)
 
     def results(self, loop: Loop) -> list[Entry]:
         """What a loop ends with."""
@@ -123,9 +124,7 @@ class Graph:
         if simple is not None:
             return simple
         if not any(isinstance(arg, Node) for arg in args):
-            # Not on the GPU, which would compile each of these operations.
-            host = jax.local_devices(backend="cpu")[0]
-            with jax.ensure_compile_time_eval(), jax.default_device(host):
+            with jax.ensure_compile_time_eval(), jax.default_device(_host()):
                 return constant(compute.function(*map(jnp.asarray, args)), dtype)
         return self._node("operation", compute, tuple(args), dtype)
 
@@ -157,6 +156,15 @@ def _ended(kind: str, payload: Any) -> frozenset[Node]:
 
 def _next_level(entries: tuple[Entry, ...]) -> int:
     return 1 + max((entry.level for entry in entries if isinstance(entry, Node)), default=0)
+
+
+@cache
+def _host() -> Any:
+    """Where constants are computed: not on the GPU, which would compile each operation."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX is told to use no other platform
+        return None
 
 
 def _with_nan(choose: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:

@@ -1,5 +1,6 @@
 """Operations that only move entries: where an entry of the result comes from."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -104,27 +105,41 @@ def _unstack(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
 
 def _concatenate(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
     axis, graph = equation.params["dimension"], scope.graph
-    place, found, start = index[axis], None, 0
+    place, starts = index[axis], [0]
     for atom in equation.invars:
-        length = atom.aval.shape[axis]
-        if not isinstance(place, Node):
-            if start <= place < start + length:
-                return scope.entry(atom, (*index[:axis], place - start, *index[axis + 1 :]))
-        elif length and max(each.aval.shape[axis] for each in equation.invars) <= WRITTEN_OUT:
-            raise NotTakenApartError("one of a few pieces")
-        elif length:
-            # Each piece is asked for at a place within it, and the right one is taken.
-            within = clipped(graph, shifted(graph, place, -start), length)
-            piece = scope.entry(atom, (*index[:axis], within, *index[axis + 1 :]))
-            if found is None:
-                found = piece
-            else:
-                later = graph.apply(_AT_LEAST, [place, np.int32(start)], np.dtype(bool))
-                found = graph.apply(numbers.SELECT, [later, found, piece], piece.dtype)
-        start += length
+        starts.append(starts[-1] + atom.aval.shape[axis])
+    if isinstance(place, Node) and starts[-1] <= WRITTEN_OUT:
+        raise NotTakenApartError("one of a few numbers")
+    found: Entry | None = None
+    for atom, start, end in zip(equation.invars, starts[:-1], starts[1:], strict=True):
+        if isinstance(place, Node):
+            for first, piece in _pieces(scope, atom, axis, index, start):
+                if found is None:
+                    found = piece
+                else:
+                    reached = graph.apply(_AT_LEAST, [place, np.int32(first)], np.dtype(bool))
+                    found = graph.apply(numbers.SELECT, [reached, found, piece], piece.dtype)
+        elif start <= place < end:
+            return scope.entry(atom, (*index[:axis], place - start, *index[axis + 1 :]))
     if found is None:
         raise NotTakenApartError("an empty array")
     return found
+
+
+def _pieces(
+    scope: Scope, atom: Any, axis: int, index: Index, start: int
+) -> Iterator[tuple[int, Entry]]:
+    """Places from which on an entry of one of the arrays is the one, and that entry.
+
+    A short array gives its entries one by one. A longer one is asked for at a place within it.
+    """
+    length, place = atom.aval.shape[axis], index[axis]
+    if length <= WRITTEN_OUT:
+        for k in range(length):
+            yield start + k, scope.entry(atom, (*index[:axis], k, *index[axis + 1 :]))
+        return
+    within = clipped(scope.graph, shifted(scope.graph, place, -start), length)
+    yield start, scope.entry(atom, (*index[:axis], within, *index[axis + 1 :]))
 
 
 def _pad(scope: Scope, equation: Any, position: int, index: Index) -> Entry:

@@ -20,7 +20,13 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             click.echo(f"mvopt: {error}", err=True)
-            ctx.exit(2)
+        except OSError as error:
+            # A file that went away, or may not be read, at a moment when nothing asks for it.
+            if error.filename is None:
+                raise
+            remedy = "check it; what is finished is kept for --resume"
+            click.echo(f"mvopt: {error.filename}: {error.strerror}: {remedy}", err=True)
+        return ctx.exit(2)
 
 
 @click.group(cls=_Commands)

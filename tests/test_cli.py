@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from mvopt._errors import InputError
 from mvopt.batch import blocks, fitting
+from mvopt.batch.sources import tables
 from mvopt.cli import main
 
 X = np.linspace(0, 5, 12)
@@ -307,6 +308,53 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_table(many, monkeypatch, erro
     again = invoke("fit", "c.toml", "--resume")  # nothing is left to do
     assert again.exit_code == 0
     assert "9 of 9 data sets converged" in again.output
+
+
+def assert_ended(result, words):
+    """One line, below that of the progress."""
+    assert result.exit_code == 2
+    *progress, said = result.stderr.splitlines()
+    assert said.startswith("mvopt: ")
+    assert all(line.startswith("fitting") for line in progress)
+    for word in words:
+        assert word in said
+
+
+def test_a_file_that_vanishes_while_it_is_read(many, monkeypatch):
+    monkeypatch.setattr(tables, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(tables, "_CSV_BLOCK_BYTES", 1000)
+    (many / "in").mkdir()
+    y = decays(40, np.random.default_rng(12))
+    for name, part in (("a.csv", slice(0, 30)), ("b.csv", slice(30, 40))):
+        (many / "in" / name).write_text(lines(y[part], range(part.start, part.stop)))
+    edit(many / "c.toml", '"a.csv"', '"in"')
+    assert invoke("fit", "c.toml", "--out", "whole").exit_code == 0
+    fit_block = fitting.fit_block
+
+    def vanishing(job, data):
+        if (many / "in" / "b.csv").exists():
+            (many / "in" / "b.csv").rename(many / "b.csv")
+        return fit_block(job, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "fit_block", vanishing)
+        assert_ended(invoke("fit", "c.toml"), ("b.csv",))
+    whole, kept = (len(list((many / name).glob("*.parquet"))) for name in ("whole", "out"))
+    assert kept > 5
+    (many / "b.csv").rename(many / "in" / "b.csv")
+    with monkeypatch.context() as patch:
+        break_off(patch, whole - kept, AssertionError("a block was fitted again"))
+        result = invoke("fit", "c.toml", "--resume")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_equal(table(many / "out"), table(many / "whole"))
+
+
+def test_a_file_that_goes_away_at_any_other_moment(many, monkeypatch):
+    def gone(*_):
+        Path("gone.csv").stat()
+
+    monkeypatch.setattr(fitting, "fit_block", gone)
+    assert_ended(invoke("fit", "c.toml"), ("gone.csv: No such file", "--resume"))
 
 
 def test_a_changed_input_or_configuration_is_not_continued(many, monkeypatch):

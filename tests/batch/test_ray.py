@@ -4,13 +4,17 @@ import os
 import signal
 
 import jax
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
+from click.testing import CliRunner
 
 from mvopt._errors import InputError
-from mvopt.batch import engines
+from mvopt.batch import blocks, engines
 from mvopt.batch.fitting import Part
 from mvopt.batch.sources.source import Loaded
+from mvopt.cli import main
 
 ray = pytest.importorskip("ray")
 
@@ -44,6 +48,27 @@ def test_every_block_comes_back_once_with_the_settings_of_this_process():
     assert all(part.seconds == 0.5 for part in found.values())
     expected = [[i, int(jax.config.values[SETTING])] for i in range(9)]
     assert [found[i].rows["a"].to_pylist() for i in range(9)] == expected
+
+
+def test_fits_are_those_of_this_process(tmp_path, monkeypatch, restored_jax):
+    monkeypatch.setattr(blocks, "_DATA_SETS_A_BLOCK", 5)
+    rng, x = np.random.default_rng(6), np.linspace(0, 4, 12)
+    true = rng.uniform([1, 0.3], [3, 1.5], (23, 2))
+    y = true[:, :1] * np.exp(-true[:, 1:] * x) + 0.01 * rng.standard_normal((23, len(x)))
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    configuration = '[data]\npath = "a.npz"\n[model]\nname = "exponential_decay"\n'
+    (tmp_path / "c.toml").write_text(configuration)
+    monkeypatch.chdir(tmp_path)
+    tables = []
+    for name, more in (("local", []), ("ray", ["--engine", "ray"])):
+        result = CliRunner().invoke(main, ["fit", "c.toml", "--out", name, *more])
+        assert result.exit_code == 0, result.output
+        parts = sorted((tmp_path / name).glob("*.parquet"))
+        assert len(parts) == 5
+        table = pa.concat_tables(parquet.read_table(part) for part in parts)
+        tables.append({column: table[column].to_numpy() for column in table.column_names})
+    np.testing.assert_equal(tables[0], tables[1])
+    np.testing.assert_allclose(1 / tables[1]["decay"], true[:, 1], atol=0.1)
 
 
 def test_an_error_in_the_work_is_raised_as_it_is():

@@ -226,7 +226,9 @@ def _check_content(file: str) -> None:
             f"{file} is of an unknown kind: give a file that ends in "
             f"{listed(TABLE_SUFFIXES)}, .npy or .npz"
         )
-    if Path(file).stat().st_size == 0:
+    with _reading(file):
+        empty = Path(file).stat().st_size == 0
+    if empty:
         raise InputError(f"{file} is empty: give a file with a header and rows")
 
 

@@ -3,6 +3,7 @@
 import glob
 import math
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,8 +205,9 @@ def resolve(pattern: str, folder: Path, key: str = "path") -> str:
     places = [folder, *list(folder.parents)[:_PARENTS], Path.cwd()]
     for place in places:
         candidate = place / wanted  # an absolute path stays itself
-        if candidate.exists() or any(glob.iglob(str(candidate), recursive=True)):
-            return str(candidate)
+        with suppress(OSError):  # no file has so long a name
+            if candidate.exists() or any(glob.iglob(str(candidate), recursive=True)):
+                return str(candidate)
     raise InputError(
         f"[data] {key} = {quoted(pattern)} does not exist: give a path relative to {folder} or to "
         "the current folder"

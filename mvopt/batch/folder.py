@@ -46,6 +46,7 @@ class Folder:
         """Check that the folder can be written, and take it over from an earlier run."""
         self.path = path
         _check_writable(path)
+        _foreign_checked(path)  # not even a lock is left among the files of others
         self.finished: dict[str, Any] | None = None
         self._lock = filelock.FileLock(path / LOCK, blocking=False)
         try:
@@ -145,7 +146,8 @@ def parts(folder: Path) -> dict[int, Path]:
     found = {}
     for name in os.listdir(folder):
         if match := _PART.fullmatch(name):
-            found[int(match[1])] = folder / name
+            # Arrow takes a relative path with a colon in it for an address.
+            found[int(match[1])] = folder.absolute() / name
     return dict(sorted(found.items()))
 
 
@@ -235,7 +237,7 @@ def write_text(path: Path, text: str) -> None:
 
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a file so that it is there as a whole or not at all, also after a loss of power."""
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = path.absolute().with_name(f"{path.name}.tmp")
     try:
         write(temporary)
         with temporary.open("rb+") as file:

@@ -57,6 +57,7 @@ BAD = [
     (BASE + "[parameters.a]\ninit = inf", "[parameters.a]", "finite"),
     (BASE + "[parameters.a]\nfixed = true", "[parameters.a]", "init"),
     (BASE.replace("a.csv", "b.csv"), "[data] path = 'b.csv'", "does not exist"),
+    (BASE.replace("a.csv", "b" * 5000), "[data] path = 'bbb", "does not exist"),
     ("[data", "not valid TOML", "correct"),
     (BASE + "[fit]\nthreshold = 2.0", "[fit] threshold", "huber"),
     (BASE + "[fit]\nloss = 'huber'\nscale = 0", "[fit] scale = 0", "above 0"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -139,6 +140,19 @@ def test_files_of_others_are_never_replaced(tmp_path, name, mode):
     with pytest.raises(InputError, match="not of an earlier run"):
         Folder(tmp_path, ORIGIN, mode)
     assert (tmp_path / name).read_text() == "mine"
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_relative_name_with_a_colon(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("s3:out")
+    folder = Folder(path, ORIGIN, "new")
+    folder.write(0, rows(1))
+    folder.write_csv()
+    folder.finish({})
+    assert names(tmp_path / path) == ["fits.csv", "part-00000.parquet", "run.json"]
+    assert Folder(path, ORIGIN, "resume").finished is not None
+    assert [len(table) for table in module.read(path)] == [1]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

@@ -167,7 +167,7 @@ def test_a_full_disk_keeps_the_finished_parts(tmp_path, monkeypatch, error):
     folder = Folder(tmp_path, ORIGIN, "new")
     folder.write(0, rows(1))
 
-    def full(rows, path):
+    def full(rows, path, **_):
         path.write_bytes(b"half of it")
         raise error
 

@@ -1,5 +1,6 @@
 """The command on a large file: memory, time beside its parts and beside one call, and kills."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def _warm_up(settings: Path, out: Path) -> None:
 
 def _watched(settings: Path, out: Path, sampling: float) -> tuple[float, list[tuple[float, float]]]:
     """Seconds of a run, and (seconds, resident megabytes) from its first part on."""
+    shutil.rmtree(out, ignore_errors=True)  # the first part is to be that of this run
     start = time.perf_counter()
     process = _start(settings, out, ["--restart"])
     memory = []

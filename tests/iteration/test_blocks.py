@@ -126,10 +126,10 @@ def function(rows, count):
     used.add(result.device)
     return result
 
-size = 5000
+size = 9000
 found = blocks.in_blocks(function, jnp.arange(float(size)), size)
 np.testing.assert_array_equal(found, 2.0 * np.arange(size) + 1)
-assert used == set(jax.devices()) and len(used) == 3, used
+assert used == set(jax.devices()) and len(used) == 8, used
 with jax.default_device(jax.devices()[1]):
     used.clear()
     blocks.in_blocks(function, jnp.arange(float(size)), size)
@@ -138,5 +138,5 @@ assert used == {jax.devices()[1]}, used
 
 
 def test_every_accelerator_gets_blocks_unless_one_is_chosen():
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     subprocess.run([sys.executable, "-c", SEVERAL], env=environment, check=True)

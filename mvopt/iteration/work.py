@@ -30,10 +30,7 @@ def work_off(
     if plain and starts.shape[0] >= FEW and (kernel := kernels()) is not None:
         found = kernel.run(method, starts, data, count)
         if found is not None:
-            outcome, left = found
-            return (
-                outcome if left is None else _with_rest(method, starts, data, lanes, outcome, left)
-            )
+            return _with_rest(method, starts, data, lanes, *found)
     return _drive(method, starts, data, lanes=lanes, count=count, states=states, options=options)
 
 
@@ -49,9 +46,11 @@ def kernels() -> Any:
 
 
 def _with_rest(
-    method: Method, starts: Array, data: Any, lanes: int, outcome: Outcome, left: Array
+    method: Method, starts: Array, data: Any, lanes: int, outcome: Outcome, left: Array | None
 ) -> Outcome:
     """The outcomes, those of the problems that are left by the loop over lanes."""
+    if left is None:
+        return outcome
     number = jnp.sum(left, dtype=jnp.int32)
 
     def both() -> Outcome:

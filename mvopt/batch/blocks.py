@@ -24,7 +24,7 @@ class Bucket:
     """Some data sets of a block, padded: `index` (B,) are their numbers in it.
 
     `x` is (B, L), or (B, k, L) for k > 1 variables, without the B where it is shared by all;
-    `y`, `mask` and each of the `extras` are (B, L).
+    `y`, `mask` and each of the `extras` are (B, L), each of the `starts` is (B,).
     """
 
     index: np.ndarray
@@ -33,6 +33,7 @@ class Bucket:
     extras: Mapping[str, np.ndarray]
     mask: np.ndarray
     shared_x: bool
+    starts: Mapping[str, np.ndarray]
 
     @property
     def num_x(self) -> int:
@@ -53,6 +54,7 @@ class Bucket:
             extras={key: values[rows] for key, values in self.extras.items()},
             mask=self.mask[rows],
             shared_x=self.shared_x,
+            starts={name: values[rows] for name, values in self.starts.items()},
         )
 
 
@@ -130,6 +132,7 @@ def _gather(data: DataSets, index: np.ndarray, padded: int) -> Bucket:
         extras={key: values[where].reshape(shape) for key, values in data.extras.items()},
         mask=inside if data.mask is None else inside & data.mask[where].reshape(shape),
         shared_x=data.shared_x,
+        starts={name: values[index] for name, values in data.starts.items()},
     )
 
 

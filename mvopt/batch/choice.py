@@ -101,7 +101,11 @@ def _sides(pairs: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
 def _within(expression: Expression, tables: list[ParameterTable]) -> Expression:
     """Return the expression with the box in which its guess is to be."""
     # A fixed parameter keeps its start, and the guess of the others goes with that.
-    ends = [(t.init, t.init) if t.fixed and t.init is not None else (t.min, t.max) for t in tables]
+    held = [t.fixed and isinstance(t.init, float) for t in tables]
+    ends = [
+        (t.init, t.init) if one and isinstance(t.init, float) else (t.min, t.max)
+        for t, one in zip(tables, held, strict=True)
+    ]
     return replace(
         expression, lower=tuple(low for low, _ in ends), upper=tuple(high for _, high in ends)
     )
@@ -109,6 +113,8 @@ def _within(expression: Expression, tables: list[ParameterTable]) -> Expression:
 
 def _start(table: ParameterTable) -> float:
     """Return the start of a parameter that no guess fills: 1, or a place between its bounds."""
+    if isinstance(table.init, str):
+        return np.nan
     if table.init is not None:
         return table.init
     low, high = table.min, table.max

@@ -3,11 +3,12 @@
 import glob
 import math
 import tomllib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from mvopt import losses
@@ -68,6 +69,21 @@ class DataTable(_Table):
         description="a column that is true (or not 0) where the point counts; images: a file",
     )
 
+    # From the names of parameters to the columns of their starts, as [parameters.NAME] init says.
+    _starts: dict[str, Column] = PrivateAttr(default_factory=dict)
+
+    @property
+    def starts(self) -> dict[str, Column]:
+        """The columns that hold a start for each data set, by the parameters' names."""
+        return self._starts
+
+    def with_starts(self, parameters: Mapping[str, "ParameterTable"]) -> "DataTable":
+        """Return the table with the columns that `init` names."""
+        same = self.model_copy()
+        inits = {name: table.init for name, table in parameters.items()}
+        same._starts = {name: init for name, init in inits.items() if isinstance(init, str)}
+        return same
+
     @property
     def is_image(self) -> bool:
         """Whether the data sets are the voxels of an image."""
@@ -100,7 +116,9 @@ class ModelTable(_Table):
 class ParameterTable(_Table):
     """`[parameters.NAME]`: start and bounds; what is missing the model's guess fills."""
 
-    init: float | None = Field(default=None, description="a number")
+    init: float | Column | None = Field(
+        default=None, description="a number, or a column that has one for each data set"
+    )
     min: float = Field(default=-math.inf, description="a number")
     max: float = Field(default=math.inf, description="a number")
     fixed: bool = Field(default=False, description="true or false")
@@ -166,7 +184,7 @@ def load(path: Path) -> Config:
         for name, parameter in config.parameters.items():
             with located(f"[parameters.{name}]", " "):
                 _check_parameter(parameter)
-        data = _resolved(config.data, path.parent)
+        data = _resolved(config.data, path.parent).with_starts(config.parameters)
     return config.model_copy(update={"data": data})
 
 
@@ -298,13 +316,14 @@ def _check_parameter(parameter: ParameterTable) -> None:
     low, high, init = parameter.min, parameter.max, parameter.init
     if math.isnan(low) or math.isnan(high):
         raise InputError("min or max is nan: give a number, or leave it out")
+    init = None if isinstance(init, str) else init
     if init is not None and not math.isfinite(init):
         raise InputError(f"init ({init}) is not finite: give a number, or leave it out")
     if low > high:
         raise InputError(f"min ({low}) is greater than max ({high}): swap them")
     if init is not None and not low <= init <= high:
         raise InputError(f"init ({init}) is outside min ({low}) and max ({high}): move one of them")
-    if parameter.fixed and init is None:
+    if parameter.fixed and parameter.init is None:
         raise InputError("fixed = true needs the value to hold: give init")
     if parameter.prior is not None and not parameter.prior[1] > 0:
         raise InputError(f"prior = {parameter.prior}: its standard deviation must be above 0")

@@ -5,7 +5,7 @@ is written as such stays in, and its data set ends with the status NONFINITE.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,8 @@ class DataSets:
 
     `ids` is a table with a row per data set. `x` has shape (k, P) for k independent variables
     and P points, or (k, m) where `shared_x` is true and all data sets have the same m abscissas.
-    `y`, each of the `extras` and `mask` (or None: all points count) have shape (P,).
+    `y`, each of the `extras` and `mask` (or None: all points count) have shape (P,), each of the
+    `starts`, of the parameters of these names, (N,).
     """
 
     ids: pa.Table
@@ -30,6 +31,7 @@ class DataSets:
     extras: Mapping[str, np.ndarray]
     mask: np.ndarray | None
     shared_x: bool
+    starts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -46,6 +48,7 @@ class DataSets:
             extras={key: values[points] for key, values in self.extras.items()},
             mask=None if self.mask is None else self.mask[points],
             shared_x=self.shared_x,
+            starts={name: values[block.start : block.stop] for name, values in self.starts.items()},
         )
 
     @property
@@ -103,8 +106,13 @@ def of_groups(
     y: np.ndarray,
     extras: Mapping[str, np.ndarray],
     mask: np.ndarray | None,
+    starts: Mapping[str, np.ndarray],
 ) -> DataSets:
-    """Hold rows, one a point, of which `number` says the data set; each keeps its rows' order."""
+    """Hold rows, one a point, of which `number` says the data set; each keeps its rows' order.
+
+    The first row of a data set has its `starts`.
+    """
+    _, first = np.unique(number, return_index=True)
     if np.any(number[1:] < number[:-1]):
         order = np.argsort(number, kind="stable")
         x, y = [values[order] for values in x], y[order]
@@ -119,7 +127,13 @@ def of_groups(
         extras=extras,
         mask=mask,
         shared_x=False,
+        starts={name: values[first] for name, values in starts.items()},
     )
+
+
+def with_starts(data: DataSets, starts: Mapping[str, np.ndarray]) -> DataSets:
+    """Return the data sets with a start (N,) for each of the parameters of these names."""
+    return replace(data, starts=starts)
 
 
 def constant(value: float, length: int) -> np.ndarray:

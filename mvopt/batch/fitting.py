@@ -90,17 +90,17 @@ def _fit_bucket(bucket: Bucket, job: Job) -> Fitted:
     def cast(values: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype, copy=False), values)
 
-    extras = cast(bucket.extras)
+    extras, start = cast(bucket.extras), _start(bucket, choice)
     if "sigma_x" in extras and bucket.num_x > 1:
         extras["sigma_x"] = np.repeat(extras["sigma_x"][:, None], bucket.num_x, axis=1)
     regression = Regression(
         choice.model,
         cast(bucket.x),
         cast(bucket.y),
-        None if np.isnan(choice.start).all() else cast(choice.start),
+        None if np.isnan(start).all() else cast(start),
         extras.get("sigma"),
         # Without a mask what depends on x alone is worked out once for all.
-        mask=None if bucket.mask.all() else bucket.mask,
+        mask=_mask(bucket, choice),
         bounds=cast(choice.bounds),
         fixed=choice.fixed or None,
         tied=choice.tied,
@@ -108,12 +108,30 @@ def _fit_bucket(bucket: Bucket, job: Job) -> Fitted:
         loss=_loss(job.fit, extras.get("trials")),
         sigma_x=extras.get("sigma_x"),
         absolute_sigma=job.fit.absolute_sigma,
-        in_axes=(None if bucket.shared_x else 0, 0, None, 0, 0),
+        in_axes=(None if bucket.shared_x else 0, 0, 0 if start.ndim == 2 else None, 0, 0),
         precision=job.fit.precision,
     )
     regression = regression.with_room(room_for(bucket))
     fit = regression.fit(max_steps=job.fit.max_steps)
     return jax.device_get(Fitted(fit, _ends(regression, fit, job)))
+
+
+def _start(bucket: Bucket, choice: Choice) -> np.ndarray:
+    """Return the starts, (n,), or (B, n) where each data set has its own; NaN is to be guessed."""
+    if not bucket.starts:
+        return choice.start
+    start = np.tile(choice.start, (len(bucket.index), 1))
+    for name, values in bucket.starts.items():
+        start[:, choice.names.index(name)] = values
+    return start
+
+
+def _mask(bucket: Bucket, choice: Choice) -> np.ndarray | None:
+    """Return which points count; none where a parameter is to be fixed at a value not there."""
+    mask = bucket.mask
+    for name in set(choice.fixed) & bucket.starts.keys():
+        mask = mask & np.isfinite(bucket.starts[name])[:, None]
+    return None if mask.all() else mask
 
 
 def _loss(table: FitTable, trials: np.ndarray | None) -> str | losses.Loss:

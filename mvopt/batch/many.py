@@ -48,9 +48,10 @@ def fit_many(
     output = _table(OutputTable, _taken(OutputTable, settings))
     if settings:
         raise InputError(f"{next(iter(settings))} is no setting: see the tables of the command")
-    opened = ArraySource(data, source) if isinstance(source, Mapping) else open_source(data)
     given = parameters if isinstance(parameters, Mapping) else {name: {} for name in parameters}
     tables = {name: _table(ParameterTable, dict(keys)) for name, keys in given.items()}
+    data = data.with_starts(tables)
+    opened = ArraySource(data, source) if isinstance(source, Mapping) else open_source(data)
     choice = choice_of(_model(model, tuple(given), opened.num_x), tables, opened.num_x)
     job = Job(choice, fit, output)
     job.columns.names(opened.id_names)

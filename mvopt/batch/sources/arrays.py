@@ -16,7 +16,7 @@ import pyarrow as pa
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, of_rows
+from mvopt.batch.datasets import EXTRAS, DataSets, of_rows, with_starts
 from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
 from mvopt.batch.sources.source import Slice, Wanted, every, sliced
@@ -53,7 +53,8 @@ class ArraySource:
             for key, name in given.items()
             if name is not None and not isinstance(name, float)
         }
-        self._ids = {name: self._id(name) for name in data.datasets}
+        self._ids = {name: self._single("dataset", name) for name in data.datasets}
+        self._starts = {name: self._start(array) for name, array in data.starts.items()}
         self.id_names = data.datasets or ["dataset"]
         self._shares_x = not isinstance(self._x, list)
         self.num_x = len(self._x)
@@ -76,7 +77,9 @@ class ArraySource:
         mask = rows(self._arrays["mask"]) != 0 if "mask" in self._arrays else None
         ids = {name: pa.array(np.asarray(array[start:stop])) for name, array in self._ids.items()}
         numbers = row_numbers(stop - start, start)
-        return of_rows(pa.table(ids) if ids else numbers, x, rows(self._y), extras, mask)
+        found = of_rows(pa.table(ids) if ids else numbers, x, rows(self._y), extras, mask)
+        parts = {name: np.asarray(array[start:stop]) for name, array in self._starts.items()}
+        return with_starts(found, {name: part.astype(float) for name, part in parts.items()})
 
     def _abscissas(self, value: Any) -> np.ndarray | list[Any]:
         """Return x (k, m) that all data sets share, or k arrays (N, m) of their own."""
@@ -97,13 +100,18 @@ class ArraySource:
             )
         return array
 
-    def _id(self, name: str) -> Any:
+    def _start(self, name: str) -> Any:
+        _numbers("init", name, self._held)
+        return self._single("init", name)
+
+    def _single(self, key: str, name: str) -> Any:
+        """Return an array of one value for each data set."""
         if name not in self._held:
             remedy = suggestion(name, self._held, "arrays")
-            raise InputError(f"dataset = {quoted(name)} is no array: {remedy}")
+            raise InputError(f"{key} = {quoted(name)} is no array: {remedy}")
         array = self._held[name]
         if array.shape != (self.count,):
-            raise InputError(f"dataset has shape {array.shape}: give ({self.count},)")
+            raise InputError(f"{key} has shape {array.shape}: give ({self.count},)")
         return array
 
 

@@ -159,6 +159,8 @@ def _check_keys(data: DataTable, kind: ImageFormat) -> None:
     for key in ("layout", "dataset", "y"):
         if getattr(data, key) is not None:
             raise InputError(f"{key} is not for images, whose voxels are the data sets: remove it")
+    if data.starts:
+        raise InputError("init: an image has no columns: give a number")
     for key in EXTRAS:
         value = getattr(data, key)
         if value is not None and not isinstance(value, float):

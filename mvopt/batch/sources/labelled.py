@@ -41,6 +41,8 @@ class LabelledSource:
                     f"{key} is not for variables with named dimensions, of which those that x does "
                     "not name tell data sets apart: remove it"
                 )
+        if data.starts:
+            raise InputError("init: variables with named dimensions are no starts: give a number")
         self.files = [data.path]
         self._file = PerProcess(_opened, data.path)
         variables = self._file()

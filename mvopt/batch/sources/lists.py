@@ -10,7 +10,7 @@ import pyarrow.compute
 from mvopt._errors import InputError, quoted
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, of_lists
+from mvopt.batch.datasets import EXTRAS, DataSets, of_lists, with_starts
 from mvopt.batch.sources import tables
 from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
@@ -30,6 +30,7 @@ class ListSource:
         if len(self._lists["y"]) != 1:
             raise InputError("y is missing: give one column of lists")
         tables.check_columns("dataset", data.datasets, schema.names)
+        tables.check_columns("init", data.starts.values(), schema.names)
         kind = schema.field(self._lists["y"][0]).type
         self._points = kind.list_size if pa.types.is_fixed_size_list(kind) else None
         # Lists of one length can share x; otherwise the points of each are counted from 0.
@@ -40,7 +41,8 @@ class ListSource:
         self.num_x = len(self._x) if self._x is not None else len(self._lists["x"]) or 1
         self.id_names = data.datasets or ["dataset"]
         columns = [name for names in self._lists.values() for name in names]
-        self._reader = tables.Reader(files, [], [*data.datasets, *columns])
+        starts = list(data.starts.values())
+        self._reader = tables.Reader(files, starts, [*data.datasets, *columns])
         self.count = self._reader.count
 
     def tasks(self, wanted: Wanted = every) -> Iterator[Loaded]:
@@ -87,7 +89,8 @@ class ListSource:
         )
         abscissas = self._abscissas(x, lengths)
         shared_x = abscissas is self._x
-        return of_lists(ids, offsets, abscissas, y, extras, valid, shared_x=shared_x)
+        lists = of_lists(ids, offsets, abscissas, y, extras, valid, shared_x=shared_x)
+        return with_starts(lists, tables.Columns(table).starts(data))
 
     def _abscissas(self, x: list[np.ndarray], lengths: np.ndarray) -> np.ndarray:
         if x:

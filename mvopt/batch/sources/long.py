@@ -39,8 +39,10 @@ class LongSource:
         self._mask = [] if data.mask is None else [_text("mask", data.mask, known)]
         tables.check_columns("dataset", data.datasets, known)
         tables.check_columns("mask", self._mask, known)
+        tables.check_columns("init", data.starts.values(), known)
         self.id_names = data.datasets or ["dataset"]
         numbers = [name for field in self._fields for name in field.names]
+        numbers += data.starts.values()
         self._reader = tables.Reader(files, numbers, [*data.datasets, *self._mask])
         whole = self._reader.whole
         self._whole = None if whole is None else self._grouped(whole)
@@ -77,6 +79,7 @@ class LongSource:
             y=y,
             extras={**extras, **dict(zip(self._columns, values, strict=True))},
             mask=np.logical_and.reduce(valid) if valid else None,
+            starts=columns.starts(self._data),
         )
 
 

@@ -17,6 +17,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as parquet
 
 from mvopt._errors import InputError, listed, located, quoted, suggestion
+from mvopt.batch.config import DataTable
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _MISSING = ["", "NA", "N/A", "#N/A", "null", "NULL"]
@@ -46,6 +47,10 @@ class Columns:
         column = self.table[name]
         valid = None if column.null_count == 0 else column.is_valid().to_numpy()
         return Column(column.to_numpy(), valid)
+
+    def starts(self, data: DataTable) -> dict[str, np.ndarray]:
+        """Return the columns of the parameters' starts; NaN where a value is missing."""
+        return {name: self.number(column).values for name, column in data.starts.items()}
 
     def truth(self, name: str) -> np.ndarray:
         """Return a mask column: true where it is true or not 0; a missing value is false."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from mvopt._errors import InputError, listed, quoted, suggestion
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, of_rows
+from mvopt.batch.datasets import EXTRAS, DataSets, of_rows, with_starts
 from mvopt.batch.sources import tables
 from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
@@ -33,10 +33,12 @@ class WideSource:
             if found and len(found) != points:
                 raise InputError(f"{key} has {len(found)} columns and y {points}: give as many")
         tables.check_columns("dataset", data.datasets, known)
+        tables.check_columns("init", data.starts.values(), known)
         self._x = None if names["x"] else shared_x(data.x, points)
         self.num_x = 1 if self._x is None else len(self._x)
         self.id_names = data.datasets or ["dataset"]
         numbers = [name for key in ("x", "y", *EXTRAS) for name in names[key]]
+        numbers += data.starts.values()
         self._reader = tables.Reader(files, numbers, [*data.datasets, *names["mask"]])
         self.count = self._reader.count
         for name in names["mask"]:
@@ -64,7 +66,7 @@ class WideSource:
         extras |= constants(data, y.size)
         numbers = tables.row_numbers(count, first)
         ids = columns.table.select(data.datasets) if data.datasets else numbers
-        return of_rows(ids, x, y, extras, mask)
+        return with_starts(of_rows(ids, x, y, extras, mask), columns.starts(data))
 
 
 def _matrix(columns: tables.Columns, names: list[str], mask: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ def ragged(count=300, seed=5):
         10 * values,
         {"sigma": 1 + values},
         rng.random(total) < 0.9,
+        {"a": values},
     )
 
 
@@ -57,6 +58,8 @@ def test_every_data_set_is_in_one_bucket_with_its_points(monkeypatch):
                 assert sigma.tolist() == data.extras["sigma"][points][expected].tolist()
                 assert bucket.x[row][:, used].tolist() == data.x[:, points][:, expected].tolist()
                 assert np.isin(bucket.y[row], data.y[points]).all()
+                assert bucket.starts["a"][row] == data.starts["a"][number]
+                assert data.starts["a"][number] == data.x[0, points][0]
     assert count > 10
     assert sorted(seen) == list(range(len(data)))
 

@@ -110,7 +110,7 @@ ALLOWED: dict[str, dict[str, list[Any]]] = {
     },
 }
 PARAMETER = {
-    "init": [0.0, 1.0, -1e308],
+    "init": [0.0, 1.0, -1e308, "y", "id", "no such column"],
     "min": [0.0, 5.0, -math.inf],
     "max": [0.0, 5.0, math.inf],
     "fixed": [True],

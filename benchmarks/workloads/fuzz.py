@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def run(config: dict[str, Any], only: Sequence[str]) -> Report:  # noqa: ARG001 
     report = Report("fuzz", config)
     kinds: Counter = Counter()
     bad: list[dict[str, Any]] = []
-    for outcome in outcomes(config):
+    for outcome in everything(config):
         kinds[outcome["kind"]] += 1
         if outcome["kind"] not in ("code 0", "code 2"):
             bad.append(outcome)
@@ -47,9 +48,18 @@ def run(config: dict[str, Any], only: Sequence[str]) -> Report:  # noqa: ARG001 
     return report
 
 
-def outcomes(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """How each input ended: seed, kind and what was said."""
-    first, last = config["first_seed"], config["first_seed"] + config["inputs"]
+def everything(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """How each input ended, from as many processes as the configuration says."""
+    ends = np.linspace(0, config["inputs"], config["processes"] + 1).astype(int)
+    ends = [config["first_seed"] + int(end) for end in ends]
+    with ThreadPoolExecutor(config["processes"]) as pool:
+        shares = pool.map(partial(outcomes, config), ends[:-1], ends[1:])
+        return [outcome for share in shares for outcome in share]
+
+
+def outcomes(config: dict[str, Any], first: int, last: int) -> list[dict[str, Any]]:
+    """How each input of these seeds ended: seed, kind and what was said."""
+    found = []
     while first < last:
         command = [sys.executable, "-m", "benchmarks.workloads.fuzz", str(first), str(last)]
         limits = [str(config["megabytes"]), str(config["seconds"])]
@@ -60,10 +70,12 @@ def outcomes(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for line in process.stdout:
             outcome = json.loads(line)
             first = outcome["seed"] + 1
-            yield outcome
+            found.append(outcome)
         if process.wait() or first < last:
-            yield {"seed": first, "kind": f"process died: {process.returncode}", "said": ""}
+            died = f"process died: {process.returncode}"
+            found.append({"seed": first, "kind": died, "said": ""})
             first += 1
+    return found
 
 
 def serve(first: int, last: int, megabytes: int, seconds: int) -> None:

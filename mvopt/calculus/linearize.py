@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.sparse import BCOO
 
 from mvopt import _tree
 from mvopt._types import Array
 from mvopt.calculus.derivatives import count, direction, gradient, jacobian, real, real_output
 from mvopt.calculus.sparse import Sparsity
 from mvopt.calculus.taylor import Kind, taylor
+
+if TYPE_CHECKING:
+    from jax.experimental.sparse import BCOO
 
 # One gradient for a function, so that what is compiled or detected for it is found again.
 _gradient = lru_cache(maxsize=64)(gradient)
@@ -65,7 +67,7 @@ def _dense(fn: Callable[..., Any], at: Any, args: tuple) -> Array:
 
 
 @partial(jax.jit, static_argnames=("fn", "pattern"))
-def _sparse(fn: Callable[..., Any], pattern: Sparsity, at: Any, args: tuple) -> BCOO:
+def _sparse(fn: Callable[..., Any], pattern: Sparsity, at: Any, args: tuple) -> "BCOO":
     flat, unravel = _tree.ravel(at)
     of_flat = lambda flat: _tree.ravel(fn(unravel(flat), *args))[0]
     value, push = jax.linearize(of_flat, flat)
@@ -110,7 +112,7 @@ class Linearization:
         """J, (m, n): a row for each number of the outputs, in the order of their leaves."""
         return _dense(self.fn, self.at, self.args)
 
-    def sparse(self, pattern: Sparsity | None = None) -> BCOO:
+    def sparse(self, pattern: Sparsity | None = None) -> "BCOO":
         """J, (m, n), with one product for each colour of its columns, or of its rows.
 
         pattern: which entries can be other than zero; without it that is found from the function,

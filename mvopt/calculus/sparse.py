@@ -7,15 +7,17 @@ rows that share no column, where those need fewer colours.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.sparse import BCOO
 
 from mvopt import _tree
 from mvopt._types import Array
+
+if TYPE_CHECKING:
+    from jax.experimental.sparse import BCOO
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +69,11 @@ class Sparsity:
 
     def matrix(
         self, mv: Callable[[Array], Array], vm: Callable[[Array], Array], dtype: Any
-    ) -> BCOO:
+    ) -> "BCOO":
         """The matrix whose products are v ↦ J v, (n,) to (m,), and w ↦ Jᵀ w."""
+        # It takes a third of a second, as long as everything else here.
+        from jax.experimental.sparse import BCOO  # noqa: PLC0415
+
         by_columns, colors = self.coloring
         seeds = jnp.asarray(colors == np.arange(self.products)[:, None], dtype)
         found = jax.vmap(mv if by_columns else vm)(seeds)

@@ -322,10 +322,10 @@ def assert_ended(result, words):
 
 def test_a_file_that_vanishes_while_it_is_read(many, monkeypatch):
     monkeypatch.setattr(tables, "_SMALL_BYTES", 0)
-    monkeypatch.setattr(tables, "_CSV_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(tables, "_CSV_BLOCK_BYTES", 400)
     (many / "in").mkdir()
-    y = decays(40, np.random.default_rng(12))
-    for name, part in (("a.csv", slice(0, 30)), ("b.csv", slice(30, 40))):
+    y = decays(15, np.random.default_rng(12))
+    for name, part in (("a.csv", slice(0, 12)), ("b.csv", slice(12, 15))):
         (many / "in" / name).write_text(lines(y[part], range(part.start, part.stop)))
     edit(many / "c.toml", '"a.csv"', '"in"')
     assert invoke("fit", "c.toml", "--out", "whole").exit_code == 0

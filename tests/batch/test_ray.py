@@ -56,7 +56,7 @@ def test_fits_are_those_of_this_process(tmp_path, monkeypatch, restored_jax):
     true = rng.uniform([1, 0.3], [3, 1.5], (23, 2))
     y = true[:, :1] * np.exp(-true[:, 1:] * x) + 0.01 * rng.standard_normal((23, len(x)))
     np.savez(tmp_path / "a.npz", x=x, y=y)
-    configuration = '[data]\npath = "a.npz"\n[model]\nname = "exponential_decay"\n'
+    configuration = '[data]\npath = "a.npz"\nx = "x"\n[model]\nname = "exponential_decay"\n'
     (tmp_path / "c.toml").write_text(configuration)
     monkeypatch.chdir(tmp_path)
     tables = []

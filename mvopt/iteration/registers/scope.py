@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from threading import RLock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ from mvopt.iteration.registers.index import counted
 
 # Frames of Python that a chain of entries may take.
 _DEPTH = 30_000
+_raising = RLock()
 
 # An array, asked for one entry.
 Pull: TypeAlias = Callable[[Index], Entry]
@@ -113,13 +115,17 @@ class Scope:
 
 @contextmanager
 def deep() -> Iterator[None]:
-    """Room for long chains of entries, each of which asks for the one before."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _DEPTH))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+    """Room for long chains of entries, each of which asks for the one before.
+
+    The limit is that of all threads, so that one of them at a time may have it raised.
+    """
+    with _raising:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, _DEPTH))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
 
 
 def _constant(value: Any, index: Index) -> Entry:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks CONFIG.toml [--out PATH] [--only PEER,PEER] [--check]`."""
+"""`python -m benchmarks CONFIG.toml [--out PATH] [--only PEERS] [--check] [--compare OLD.json]`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks import peers
+from benchmarks import comparison, peers
 
 # Each is imported when it is run: it may want packages that the others do not.
 WORKLOADS = (
@@ -31,6 +31,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="the results' path without its ending")
     parser.add_argument("--only", help=f"the peers to run, of {','.join(peers.NAMES)}, or none")
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OLD.json",
+        help="fail where a metric is worse than in that run, or missing, or a method crashes",
+    )
     return parser.parse_args(argv)
 
 
@@ -56,10 +62,19 @@ def read(path: Path) -> dict[str, Any]:
     return config
 
 
+def earlier_run(path: Path) -> dict[str, Any]:
+    """The earlier run to compare with; leaves with a message where there is none."""
+    try:
+        return comparison.read(path)
+    except ValueError as error:
+        sys.exit(str(error))
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one workload; 1 where a method crashed or, with --check, a target is missed."""
+    """Run one workload; 1 where a method crashed, a target is missed, or something is worse."""
     asked = arguments(argv)
     config = read(asked.config)
+    earlier = None if asked.compare is None else earlier_run(asked.compare)
     workload = import_module(f"benchmarks.workloads.{config['workload']}")
     report = workload.run(config, chosen_peers(asked.only))
     report.show()
@@ -67,7 +82,10 @@ def main(argv: list[str] | None = None) -> int:
     report.write(out)
     print(f"written: {out}.json, {out}.md")
     missed = asked.check and bool(report.missed())
-    return 1 if report.failed or missed else 0
+    regressions = [] if earlier is None else comparison.worse(earlier, report)
+    for sentence in regressions:
+        print(f"worse: {sentence}")
+    return 1 if report.failed or missed or regressions else 0
 
 
 if __name__ == "__main__":

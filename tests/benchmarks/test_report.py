@@ -5,7 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import peers
+from benchmarks import __main__ as command
+from benchmarks import comparison, peers
 from benchmarks.report import Report, Table
 from benchmarks.timing import Method, interleave
 from benchmarks.workloads.collect import from_peers
@@ -69,3 +70,60 @@ def test_written_files_hold_every_metric_with_unit_and_direction(report, tmp_pat
     page = (tmp_path / "deep" / "demo.md").read_text()
     assert "| one | 1.5 |" in page
     assert "target missed: speed" in page
+
+
+@pytest.fixture
+def earlier(report, tmp_path):
+    report.add("share", 50.0, "%", "higher")
+    report.add("noted", 1.0, "s", "neither")
+    report.write(tmp_path / "old")
+    return comparison.read(tmp_path / "old.json")
+
+
+def now(speed=9.0, time=0.5, share=50.0, tolerances=None):
+    made = Report("demo", {"tolerances": tolerances or {}})
+    for name, value, unit, direction in (
+        ("speed", speed, "fits/s", "higher"),
+        ("time", time, "s", "lower"),
+        ("share", share, "%", "higher"),
+        ("noted", 99.0, "s", "neither"),
+    ):
+        made.add(name, value, unit, direction)
+    made.outcomes["ours"] = "measured"
+    return made
+
+
+def test_only_what_is_worse_by_more_than_the_tolerance_is_named(earlier):
+    assert comparison.worse(earlier, now()) == []
+    assert comparison.worse(earlier, now(speed=6.5, time=0.64, share=90)) == []
+    found = comparison.worse(earlier, now(speed=6.0, time=0.7))
+    assert found == ["speed: 9 fits/s before, 6 now", "time: 0.5 s before, 0.7 now"]
+    assert comparison.worse(earlier, now(time=float("nan")))
+    assert comparison.worse(earlier, now(speed=6.0, tolerances={"sp*": 0.5})) == []
+    assert comparison.worse(earlier, now(share=49.0, tolerances={"share": 0.01}))
+
+
+def test_a_missing_metric_and_a_method_that_no_longer_runs_are_named(earlier):
+    made = now()
+    made.metrics = [metric for metric in made.metrics if metric.name != "noted"]
+    made.outcomes["ours"] = "failed: no luck"
+    found = comparison.worse(earlier, made)
+    assert found == ["noted: 1 before, missing now", "ours: measured before, failed: no luck now"]
+    del made.outcomes["ours"]
+    assert "missing now" in comparison.worse(earlier, made)[1]
+    assert "a run of demo" in comparison.worse(earlier, Report("other", {}))[0]
+
+
+def test_the_exit_status_says_that_something_is_worse(earlier, tmp_path, monkeypatch, capsys):
+    for speed, status in ((9.0, 0), (1.0, 1)):
+        workload = ModuleType("workload")
+        workload.run = lambda *_, speed=speed: now(speed=speed)
+        monkeypatch.setattr(command, "import_module", lambda _, workload=workload: workload)
+        (tmp_path / "c.toml").write_text('workload = "nist"')
+        out, old = str(tmp_path / "new"), str(tmp_path / "old.json")
+        arguments = [str(tmp_path / "c.toml"), "--out", out, "--compare", old]
+        assert command.main(arguments) == status
+    assert "worse: speed: 9 fits/s before, 1 now" in capsys.readouterr().out
+    for path in (tmp_path / "none.json", tmp_path / "c.toml"):
+        with pytest.raises(SystemExit, match="no earlier run"):
+            command.main([str(tmp_path / "c.toml"), "--compare", str(path)])

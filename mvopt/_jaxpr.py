@@ -1,7 +1,9 @@
 """What both interpreters of a jaxpr need to know of its equations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from jax.extend import core
 
 # Operations that only wrap an inner function, with the name of the parameter that holds it.
 INLINED = {
@@ -17,6 +19,12 @@ def bind(equation: Any, arrays: Sequence[Any], params: dict | None = None) -> li
     params = equation.params if params is None else params
     out = equation.primitive.bind(*arrays, **equation.primitive.get_bind_params(params))
     return out if equation.primitive.multiple_results else [out]
+
+
+def inner_jaxprs(equation: Any) -> Iterator[core.Jaxpr]:
+    """The jaxprs that are parameters of the operation."""
+    held = (getattr(value, "jaxpr", value) for value in equation.params.values())
+    return (each for each in held if isinstance(each, core.Jaxpr))
 
 
 def scan_counts(equation: Any) -> tuple[int, int]:

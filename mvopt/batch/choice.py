@@ -101,10 +101,9 @@ def _sides(pairs: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
 def _within(expression: Expression, tables: list[ParameterTable]) -> Expression:
     """Return the expression with the box in which its guess is to be."""
     # A fixed parameter keeps its start, and the guess of the others goes with that.
-    held = [t.fixed and isinstance(t.init, float) for t in tables]
     ends = [
-        (t.init, t.init) if one and isinstance(t.init, float) else (t.min, t.max)
-        for t, one in zip(tables, held, strict=True)
+        (t.init, t.init) if t.fixed and isinstance(t.init, float) else (t.min, t.max)
+        for t in tables
     ]
     return replace(
         expression, lower=tuple(low for low, _ in ends), upper=tuple(high for _, high in ends)

@@ -5,7 +5,7 @@ is written as such stays in, and its data set ends with the status NONFINITE.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -112,28 +112,23 @@ def of_groups(
 
     The first row of a data set has its `starts`.
     """
-    _, first = np.unique(number, return_index=True)
     if np.any(number[1:] < number[:-1]):
         order = np.argsort(number, kind="stable")
         x, y = [values[order] for values in x], y[order]
         extras = {key: values[order] for key, values in extras.items()}
         mask = None if mask is None else mask[order]
-    ends = np.cumsum(np.bincount(number, minlength=len(ids)))
+        starts = {name: values[order] for name, values in starts.items()}
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=len(ids)))])
     return DataSets(
         ids=ids,
-        offsets=np.concatenate([[0], ends]),
+        offsets=offsets,
         x=np.stack(x),
         y=y,
         extras=extras,
         mask=mask,
         shared_x=False,
-        starts={name: values[first] for name, values in starts.items()},
+        starts={name: values[offsets[:-1]] for name, values in starts.items()},
     )
-
-
-def with_starts(data: DataSets, starts: Mapping[str, np.ndarray]) -> DataSets:
-    """Return the data sets with a start (N,) for each of the parameters of these names."""
-    return replace(data, starts=starts)
 
 
 def constant(value: float, length: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The only iteration loop: a queue of problems worked off by a fixed number of lanes.
+"""The loop over lanes: a queue of problems worked off by a fixed number of lanes.
 
 Under `vmap` a `while_loop` runs until its slowest member ends. Here each lane carries one problem;
 when it is done its result is stored and the lane takes the next problem of the queue, so that

@@ -15,9 +15,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend import core
 
 from mvopt import _tree
+from mvopt._jaxpr import inner_jaxprs
 from mvopt._types import Array
 from mvopt.iteration.replay import replay
 
@@ -61,8 +61,7 @@ def _heavy(jaxpr: Any) -> bool:
             length = prod(shape[axis] for axis in axes)
             if length * equation.outvars[0].aval.size > _LARGE:
                 return True
-        inner = (getattr(value, "jaxpr", value) for value in params.values())
-        if any(_heavy(each) for each in inner if isinstance(each, core.Jaxpr)):
+        if any(map(_heavy, inner_jaxprs(equation))):
             return True
     return False
 

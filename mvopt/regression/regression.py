@@ -114,18 +114,20 @@ class Regression:
     def take(self, index: Any) -> "Regression":
         """The regression of some data sets of the batch, (k,) indices; it is a batch of k."""
         index = np.asarray(index)
-        some = object.__new__(Regression)
         rows = [leaf[index] for leaf in self._batch.rows]
-        some._batch = replace(self._batch, rows=rows, size=index.size, room=0)
-        return some
+        return self._with(rows=rows, size=index.size, room=0)
 
     def with_room(self, size: int) -> "Regression":
         """The same regression, by the programs for a batch of that size, if it is larger.
 
         For blocks of a stream: a shorter one then compiles nothing, and has the same results.
         """
+        return self._with(room=size)
+
+    def _with(self, **changes: Any) -> "Regression":
+        """The same with changes of its batch."""
         same = object.__new__(Regression)
-        same._batch = replace(self._batch, room=size)
+        same._batch = replace(self._batch, **changes)
         return same
 
     def intervals(self, fit: Fit, level: float = 0.95, max_steps: int = 1000) -> Intervals:

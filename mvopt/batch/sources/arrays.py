@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from mvopt._errors import InputError, quoted, suggestion
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, of_rows, with_starts
+from mvopt.batch.datasets import EXTRAS, DataSets, of_rows
 from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
 from mvopt.batch.sources.source import Slice, Wanted, every, sliced
@@ -79,7 +80,7 @@ class ArraySource:
         numbers = row_numbers(stop - start, start)
         found = of_rows(pa.table(ids) if ids else numbers, x, rows(self._y), extras, mask)
         parts = {name: np.asarray(array[start:stop]) for name, array in self._starts.items()}
-        return with_starts(found, {name: part.astype(float) for name, part in parts.items()})
+        return replace(found, starts={name: part.astype(float) for name, part in parts.items()})
 
     def _abscissas(self, value: Any) -> np.ndarray | list[Any]:
         """Return x (k, m) that all data sets share, or k arrays (N, m) of their own."""

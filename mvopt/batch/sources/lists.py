@@ -1,6 +1,7 @@
 """Tables with a row per data set whose cells are lists: Parquet's list columns."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.compute
 from mvopt._errors import InputError, quoted
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, of_lists, with_starts
+from mvopt.batch.datasets import EXTRAS, DataSets, of_lists
 from mvopt.batch.sources import tables
 from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
@@ -90,7 +91,7 @@ class ListSource:
         abscissas = self._abscissas(x, lengths)
         shared_x = abscissas is self._x
         lists = of_lists(ids, offsets, abscissas, y, extras, valid, shared_x=shared_x)
-        return with_starts(lists, tables.Columns(table).starts(data))
+        return replace(lists, starts=tables.Columns(table).starts(data))
 
     def _abscissas(self, x: list[np.ndarray], lengths: np.ndarray) -> np.ndarray:
         if x:

@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 from mvopt._errors import InputError, listed, quoted, suggestion
 from mvopt.batch.blocks import rows_a_block
 from mvopt.batch.config import DataTable
-from mvopt.batch.datasets import EXTRAS, DataSets, of_rows, with_starts
+from mvopt.batch.datasets import EXTRAS, DataSets, of_rows
 from mvopt.batch.sources import tables
 from mvopt.batch.sources.constants import constants
 from mvopt.batch.sources.shared_x import shared_x
@@ -66,7 +67,7 @@ class WideSource:
         extras |= constants(data, y.size)
         numbers = tables.row_numbers(count, first)
         ids = columns.table.select(data.datasets) if data.datasets else numbers
-        return with_starts(of_rows(ids, x, y, extras, mask), columns.starts(data))
+        return replace(of_rows(ids, x, y, extras, mask), starts=columns.starts(data))
 
 
 def _matrix(columns: tables.Columns, names: list[str], mask: np.ndarray) -> np.ndarray:

@@ -4,14 +4,11 @@ from functools import partial
 from math import prod
 from typing import Any
 
-import jax
 import numpy as np
-from jax.extend import core
 
-from mvopt._jaxpr import INLINED, scan_counts
+from mvopt._jaxpr import INLINED, inner_jaxprs, scan_counts
 from mvopt.iteration.registers import graph as numbers
 from mvopt.iteration.registers.graph import (
-    Compute,
     Entry,
     Index,
     Loop,
@@ -26,7 +23,6 @@ from mvopt.iteration.registers.sums import WRITTEN_OUT
 _HANDED_ON = 256
 # The functions that are called, and the parameter that holds each.
 _CALLS = {**INLINED, "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
-_UNEQUAL = Compute("ne", jax.lax.ne)
 
 # What a loop hands on: which of its arrays, and where in it.
 _Place = tuple[int, Index]
@@ -149,7 +145,7 @@ def _cond(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
         return branch(int(np.clip(int(taken), 0, len(branches) - 1))).output(position, index)
     if len(branches) != 2:
         raise NotTakenApartError("a choice among several functions")
-    condition = graph.apply(_UNEQUAL, [taken, taken.dtype.type(0)], np.dtype(bool))
+    condition = graph.apply(numbers.UNEQUAL, [taken, taken.dtype.type(0)], np.dtype(bool))
     assert isinstance(condition, Node)
     if not _has_loop(branches[1]):
         pair = [branch(k).output(position, index) for k in (0, 1)]
@@ -178,8 +174,7 @@ def _has_loop(closed: Any) -> bool:
     for equation in getattr(closed, "jaxpr", closed).eqns:
         if equation.primitive.name in ("scan", "while"):
             return True
-        inner = (getattr(value, "jaxpr", value) for value in equation.params.values())
-        if any(_has_loop(each) for each in inner if isinstance(each, core.Jaxpr)):
+        if any(map(_has_loop, inner_jaxprs(equation))):
             return True
     return False
 

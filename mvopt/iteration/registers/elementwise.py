@@ -64,11 +64,8 @@ def _round_off(scope: Scope, equation: Any, position: int, index: Index) -> Entr
 
 
 def _convert(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
-    entry, dtype = scope.entry(equation.invars[0], index), equation.params["new_dtype"]
-    if entry.dtype == dtype:
-        return entry
-    convert = lambda array: jax.lax.convert_element_type(array, dtype)
-    return scope.graph.apply(Compute(("convert", str(dtype)), convert), [entry], dtype)
+    entry = scope.entry(equation.invars[0], index)
+    return scope.graph.converted(entry, equation.params["new_dtype"])
 
 
 RULES: dict[str, Rule] = {

@@ -128,6 +128,14 @@ class Graph:
                 return constant(compute.function(*map(jnp.asarray, args)), dtype)
         return self._node("operation", compute, tuple(args), dtype)
 
+    def converted(self, entry: Entry, dtype: Any) -> Entry:
+        """The number in another dtype."""
+        dtype = np.dtype(dtype)
+        if entry.dtype == dtype:
+            return entry
+        convert = lambda array: lax.convert_element_type(array, dtype)
+        return self.apply(Compute(("convert", str(dtype)), convert), [entry], dtype)
+
     def _node(
         self, kind: str, payload: Any, args: tuple[Entry, ...], dtype: Any, level: int = 0
     ) -> Node:
@@ -186,6 +194,7 @@ MAXIMUM = Compute("max", _with_nan(lax.max))
 MINIMUM = Compute("min", _with_nan(lax.min))
 AND = Compute("and", lax.bitwise_and)
 OR = Compute("or", lax.bitwise_or)
+UNEQUAL = Compute("ne", lax.ne)
 SELECT = Compute("select_n", lax.select_n)
 
 

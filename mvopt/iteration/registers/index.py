@@ -30,9 +30,9 @@ def shifted(graph: Graph, place: Place, by: Place) -> Place:
 
 def scaled(graph: Graph, place: Place, by: int) -> Place:
     """The place times a number."""
-    if isinstance(place, int) or by == 1:
-        return place if by == 1 else place * by  # type: ignore[operator]
-    return _node(graph, numbers.MULTIPLY, place, by)
+    if by == 1:
+        return place
+    return _node(graph, numbers.MULTIPLY, place, by) if isinstance(place, Node) else place * by
 
 
 def clipped(graph: Graph, place: Place, length: int) -> Place:

@@ -30,7 +30,6 @@ from mvopt.iteration.registers.scope import Rule, Scope
 from mvopt.iteration.registers.sums import WRITTEN_OUT
 
 _AT_LEAST = Compute("ge", jax.lax.ge)
-_UNEQUAL = Compute("ne", jax.lax.ne)
 
 
 def _broadcast_in_dim(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
@@ -171,15 +170,14 @@ def _pad(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
 def _differ(graph: Graph, a: Place, b: Place) -> Entry:
     assert isinstance(a, Node)
     assert isinstance(b, Node)
-    return graph.apply(_UNEQUAL, [a, b], np.dtype(bool))
+    return graph.apply(numbers.UNEQUAL, [a, b], np.dtype(bool))
 
 
 def _iota(scope: Scope, equation: Any, position: int, index: Index) -> Entry:
     place, dtype = index[equation.params["dimension"]], np.dtype(equation.params["dtype"])
     if not isinstance(place, Node):
         return dtype.type(place)
-    convert = lambda array: jax.lax.convert_element_type(array, dtype)
-    return scope.graph.apply(Compute(("convert", str(dtype)), convert), [place], dtype)
+    return scope.graph.converted(place, dtype)
 
 
 def _picked(scope: Scope, equation: Any, position: int, index: Index) -> Entry:

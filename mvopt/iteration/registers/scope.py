@@ -134,4 +134,6 @@ def _constant(value: Any, index: Index) -> Entry:
         if array.size and (array == array.flat[0]).all():
             return array.flat[0]
         raise NotTakenApartError("a table of constants")
-    return constant(array[index] if array.ndim else array)  # type: ignore[index]
+    return constant(
+        array[tuple(i for i in index if not isinstance(i, Node))] if array.ndim else array
+    )

@@ -2,19 +2,15 @@
 
 import re
 import tomllib
-from itertools import pairwise
-from pathlib import Path
 
 import jax
 import pytest
+from pages import PAGES, ROOT, blocks, figures, run
 
 from mvopt import Status, models
 from mvopt.batch import config
 from mvopt.batch.choice import choose
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLES = {
     "[data]": config.DataTable,
     "[model]": config.ModelTable,
@@ -28,18 +24,13 @@ REQUIRED = {
 }
 
 
-def blocks(page):
-    """Return (language, line of the page, text) of every code block."""
-    text = page.read_text()
-    return [
-        (found[1], text.count("\n", 0, found.start()) + 1, found[2])
-        for found in BLOCK.finditer(text)
-    ]
+def name_of(page):
+    return str(page.relative_to(ROOT).with_suffix("")).removeprefix("docs/")
 
 
 PAGES_WITH_PYTHON = [page for page in PAGES if any(kind == "python" for kind, *_ in blocks(page))]
 CONFIGURATIONS = [
-    pytest.param(text, id=f"{page.stem}:{line}")
+    pytest.param(text, id=f"{name_of(page)}:{line}")
     for page in PAGES
     for kind, line, text in blocks(page)
     if kind == "toml"
@@ -55,17 +46,16 @@ def precision_of_a_new_process():
     jax.config.update("jax_enable_x64", before)
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=lambda page: page.stem)
-def test_python_blocks_print_the_text_below(page, capsys, precision_of_a_new_process):
-    names = {"__name__": page.stem}
-    every = [*blocks(page), ("end", 0, "")]
-    for (kind, line, text), (next_kind, _, expected) in pairwise(every):
-        if kind != "python":
-            continue
-        # The empty lines make the line numbers of a traceback those of the page.
-        exec(compile("\n" * line + text, page, "exec"), names)
-        printed = capsys.readouterr().out
-        assert printed == (expected if next_kind == "text" else ""), f"{page.name}, line {line}"
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=name_of)
+def test_python_blocks_print_the_text_below(
+    page, tmp_path, monkeypatch, precision_of_a_new_process
+):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    for ran in run(page, tmp_path):
+        assert ran.printed == ran.expected, f"{page.name}, line {ran.line}"
+    drawn = {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()}
+    assert drawn == figures(page)
+    assert [name for name in sorted(drawn) if not (page.parent / name).exists()] == []
 
 
 @pytest.mark.parametrize("text", CONFIGURATIONS)
@@ -134,7 +124,7 @@ def test_the_tables_of_models():
     assert sorted(rows) == sorted(expected)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target

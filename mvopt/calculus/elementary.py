@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 
+from mvopt._jaxpr import is_literal
 from mvopt.calculus import interval
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.series import SeriesRules, constant_like, joined, library
@@ -122,7 +122,7 @@ def _power(interpreter: Interpreter, equation: Any, values: list[Value]) -> list
         logarithm = rules.log(interpreter.lifted(u))
         return [Value(rules.exp(rules.multiply(a.data, logarithm)), True)]
     atom = equation.invars[1]
-    if not isinstance(atom, core.Literal):
+    if not is_literal(atom):
         exponent = a.data.lo if isinstance(a.data, Interval) else a.data
         first = library(u.data).pow(u.data[0], exponent)
         return [Value(rules.power(u.data, exponent, first), True)]

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core
 
-from mvopt._jaxpr import INLINED, bind
+from mvopt._jaxpr import INLINED, bind, is_literal
 from mvopt.calculus import choices, collective, elementary
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.monomials import monomials
@@ -53,7 +52,7 @@ class _Interpreter(NamedTuple):
         )
 
         def read(atom: Any) -> Value:
-            return self.constant(atom.val) if isinstance(atom, core.Literal) else env[atom]
+            return self.constant(atom.val) if is_literal(atom) else env[atom]
 
         for equation in jaxpr.eqns:
             values = self.apply(equation, [read(atom) for atom in equation.invars])

@@ -17,9 +17,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend import core
 
-from mvopt._jaxpr import INLINED, bind, scan_counts
+from mvopt._jaxpr import INLINED, bind, is_literal, scan_counts
 from mvopt._types import Array
 from mvopt.iteration import flags
 from mvopt.iteration.sharing import Value, count_readers, stored
@@ -67,7 +66,7 @@ def _replay(closed: Any, args: Sequence[Value], lanes: int) -> list[Value]:
     readers = count_readers(jaxpr, INLINED)
 
     def read(atom: Any) -> Value:
-        return Value(atom.val, False) if isinstance(atom, core.Literal) else env[atom]
+        return Value(atom.val, False) if is_literal(atom) else env[atom]
 
     for equation in jaxpr.eqns:
         values = _apply(equation, [read(atom) for atom in equation.invars], lanes)
@@ -271,7 +270,7 @@ def _reached(jaxpr: Any, mapped: list[bool]) -> list[bool]:
     flags = dict(zip(jaxpr.invars, mapped, strict=True))
 
     def flag(atom: Any) -> bool:
-        return not isinstance(atom, core.Literal) and flags.get(atom, False)
+        return not is_literal(atom) and flags.get(atom, False)
 
     for equation in jaxpr.eqns:
         reached = any(flag(atom) for atom in equation.invars)

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 import jax
 from jax import lax
-from jax.extend import core
 
+from mvopt._jaxpr import is_literal
 from mvopt._types import Array
 
 # Operations that a further reader may do again: about what a store and a load cost.
-
 _CHEAP = 8
 
 
@@ -43,7 +42,7 @@ def count_readers(jaxpr: Any, inlined: Mapping[str, str]) -> dict[Any, float]:
     counts: dict[Any, float] = {}
 
     def add(atom: Any, times: float) -> None:
-        if not isinstance(atom, core.Literal):
+        if not is_literal(atom):
             counts[atom] = counts.get(atom, 0) + times
 
     for equation in jaxpr.eqns:

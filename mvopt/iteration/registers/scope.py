@@ -9,8 +9,8 @@ from threading import RLock
 from typing import Any, TypeAlias
 
 import numpy as np
-from jax.extend import core
 
+from mvopt._jaxpr import is_literal
 from mvopt.iteration.registers.graph import (
     Entry,
     Graph,
@@ -76,7 +76,7 @@ class Scope:
 
     def entry(self, atom: Any, index: Index) -> Entry:
         """One entry of a variable or of a literal."""
-        if isinstance(atom, core.Literal):
+        if is_literal(atom):
             return _constant(atom.val, index)
         key = (atom, index)
         found = self._known.get(key)

@@ -60,8 +60,19 @@ def all_numbers(tree: list | tuple) -> bool:
     )
 
 
+def as_leaf(leaf: Any) -> Array:
+    """An array that JAX can take; a copy on the host of one that comes from there.
+
+    A compiled function takes arrays of NumPy in a fraction of the time of `jnp.asarray`, which was a
+    third of that of a fit of 25 points.
+    """
+    if isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind in "fiub":
+        return np.array(leaf, jax.dtypes.canonicalize_dtype(leaf.dtype))
+    return jnp.asarray(leaf)
+
+
 def _inexact_leaf(leaf: Any) -> Array:
-    array = jnp.asarray(leaf)
+    array = as_leaf(leaf)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise TypeError("complex parameters are not supported: split them into real and imaginary")
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)

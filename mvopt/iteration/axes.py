@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mvopt import _tree
 from mvopt._types import Array
 
 
@@ -53,6 +54,8 @@ def split(
             size = leaf.shape[axis]
             if size == 0:
                 raise ValueError(f"{name} holds no problem along its batch axis: give at least one")
+    if size is not None:  # blocks are cut on the device, and all need what is shared
+        rows, shared = [list(map(jnp.asarray, leaves)) for leaves in (rows, shared)]
     return Layout(jax.tree.structure(args), tuple(mapped)), rows, shared, size
 
 
@@ -70,7 +73,7 @@ def axes_of(args: tuple, in_axes: Any, names: tuple[str, ...]) -> tuple:
 
 def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int | None]]:
     if axes is None or isinstance(axes, int):
-        return [(jnp.asarray(leaf), axes) for leaf in jax.tree.leaves(arg)]
+        return [(_tree.as_leaf(leaf), axes) for leaf in jax.tree.leaves(arg)]
     is_none = lambda x: x is None
     try:
         spread = jax.tree.broadcast(axes, arg, is_leaf=is_none)
@@ -79,7 +82,7 @@ def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int |
     # None is an axis in one of them, and in the other a part that is not there.
     trees = (jax.tree.leaves(tree, is_leaf=is_none) for tree in (arg, spread))
     pairs = zip(*trees, strict=True)
-    return [(jnp.asarray(leaf), axis) for leaf, axis in pairs if leaf is not None]
+    return [(_tree.as_leaf(leaf), axis) for leaf, axis in pairs if leaf is not None]
 
 
 def split_given(

@@ -55,7 +55,7 @@ def start_of(model: Callable, p0: Any) -> tuple[Any, bool]:
         return p0, False
     leaves = jax.tree.leaves(p0)
     known = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-    return p0, not known and any(bool(jnp.isnan(leaf).any()) for leaf in leaves)
+    return p0, not known and any(bool(np.isnan(leaf).any()) for leaf in leaves)
 
 
 def names_of(model: Callable, start: Any) -> tuple[str, ...] | None:

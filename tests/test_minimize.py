@@ -174,6 +174,45 @@ def test_a_start_that_is_the_minimum(name):
     assert found.num_steps <= 2
 
 
+@pytest.mark.parametrize("name", ["default", "LBFGS"])
+def test_an_interval_that_does_not_hold_zero(name):
+    """The minimum is inside of it, or at one of its ends."""
+    targets = np.array([100.0, 99.3, 98.0, 103.0])
+    solve = partial(minimize, lambda x, target: (x - target) ** 2, 100.5, (targets,))
+    found = solve(solver=SOLVERS[name], bounds=(99.0, 101.0), in_axes=(None, 0))
+    np.testing.assert_allclose(found.params, [100, 99.3, 99, 101], rtol=1e-9)
+    assert (found.status == Status.CONVERGED).all()
+
+
+@pytest.mark.parametrize("name", ["default", "LBFGS"])
+def test_a_corner_where_one_parameter_does_not_matter_gives_no_nan(name):
+    solve = partial(minimize, lambda x: -x[0], np.array([1.0, 0.0]), solver=SOLVERS[name])
+    found = solve(bounds=(-np.ones(2), np.ones(2)))
+    np.testing.assert_array_equal(found.params, [1, 0])
+    assert found.value == -1
+    assert found.status in (Status.CONVERGED, Status.STALLED)
+
+
+def test_a_start_at_infinity_takes_one_step_and_is_no_success():
+    starts = np.array([[np.inf, 1.0], [1e200, 1.0], START])
+    found = minimize(rosenbrock, starts, solver=BFGS(), in_axes=0)
+    expected = [Status.NONFINITE, Status.NONFINITE, Status.CONVERGED]
+    np.testing.assert_array_equal(found.status, expected)
+    np.testing.assert_array_equal(found.num_steps[:2], 1)
+
+
+def test_a_problem_that_runs_out_of_steps_loses_no_other():
+    starts = np.stack([np.ones(2), START, np.array([1.0, 1.1])])
+    long = minimize(rosenbrock, starts, solver=BFGS(), in_axes=0)
+    budget = int(long.num_steps[1]) - 1
+    short = minimize(rosenbrock, starts, solver=BFGS(), max_steps=budget, in_axes=0)
+    statuses = [Status.CONVERGED, Status.MAX_STEPS, Status.CONVERGED]
+    np.testing.assert_array_equal(short.status, statuses)
+    assert (long.status == Status.CONVERGED).all()
+    assert short.value[1] < rosenbrock(START)
+    np.testing.assert_array_equal(short.params[::2], long.params[::2])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

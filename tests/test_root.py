@@ -135,3 +135,45 @@ def test_shapes_that_do_not_fit():
         NewtonRaphson(linear_solver="lu")
     with pytest.raises(ValueError, match="memory"):
         FixedPoint(memory=-1)
+
+
+@pytest.mark.parametrize("solver", [None, Broyden()], ids=["default", "broyden"])
+def test_a_large_diagonal_system_has_no_matrix(solver):
+    """Neither for its solution nor for the derivative of that."""
+    n = 100_000
+
+    def solution(scale):
+        c = scale * jnp.linspace(1, 8, n)
+        return root(cube, jnp.full(n, 1.5), (c,), solver=solver).params
+
+    both = jax.jit(lambda scale: jax.jvp(solution, (scale,), (1.0,)))
+    assert f"{n}x{n}" not in both.lower(1.0).as_text()
+
+
+def test_the_derivative_of_a_large_diagonal_system():
+    c = np.linspace(1, 8, 3000)
+
+    def solution(scale):
+        return root(cube, np.cbrt(c), (scale * c,), solver=Broyden()).params
+
+    found, slope = jax.jvp(solution, (1.0,), (1.0,))
+    np.testing.assert_allclose(found, np.cbrt(c), rtol=1e-12)
+    np.testing.assert_allclose(slope, np.cbrt(c) / 3, rtol=1e-6)
+
+
+def test_second_derivatives():
+    def solution(c):
+        return root(cube, 1.0, args=(c,)).params
+
+    found = jax.jvp(jax.grad(solution), (8.0,), (1.0,))
+    np.testing.assert_allclose(found, [1 / 12, -1 / 144], rtol=1e-12)
+
+
+def test_a_start_that_is_the_root_and_one_where_f_steepens():
+    """Steps of Newton's method that grow before they shrink are no divergence."""
+    start = root(lambda x: x**2 - 4, 2.0)
+    assert start.status == Status.CONVERGED
+    assert start.num_steps == 1
+    found = root(jnp.tanh, 0.5)
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params, 0, atol=1e-15)

@@ -181,19 +181,21 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     """The minimiser of the scaled model over the free parameters within ‖u‖ ≤ radius.
 
     A slope that is larger than `unsure`, along which no curvature is known, leaves the decrement
-    infinite.
+    infinite. Where no parameter is free there is nothing to gain.
     """
     n, eps = slope.size, jnp.finfo(slope.dtype).eps
     both = free[:, None] & free[None, :]
     eigenvalues, vectors = jnp.linalg.eigh(jnp.where(both, matrix, 0.0))
-    along = dot(vectors.T, jnp.where(free, slope, 0.0))
+    downhill = jnp.where(free, slope, 0.0)
+    along = dot(vectors.T, downhill)
     top = jnp.max(jnp.abs(eigenvalues))
     noise = 10 * n * eps * top
     # An eigenvalue within the rounding of the largest says nothing, not even by its sign.
     known = jnp.where(jnp.abs(eigenvalues) < noise, noise, eigenvalues)
     step, binding = _secular(known, along, radius, noise)
     decrement = 0.5 * jnp.sum(along**2 / jnp.where(top > 0, jnp.abs(known), 1.0))
-    flat = (top == 0) & (slope == 0).all()
+    straight = free.any() & (top == 0)
+    flat = straight & (downhill == 0).all()
     unknown = (jnp.abs(eigenvalues) < noise) & (jnp.abs(along) > 10 * unsure)
     lost = (jnp.abs(eigenvalues) < 0.1 * noise).any() & ~flat
     lowest = jnp.min(eigenvalues)
@@ -202,7 +204,7 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
         predicted=-jnp.sum(along * step + 0.5 * known * step * step),
         length=_norm(step),
         binding=binding,
-        decrement=jnp.where(unknown.any() | ((top == 0) & ~flat), jnp.inf, decrement),
+        decrement=jnp.where(unknown.any() | (straight & ~flat), jnp.inf, decrement),
         convex=lowest >= -noise,
         nearly_convex=lowest >= -(eps**0.5) * top,
         flat=flat,

@@ -5,6 +5,9 @@ then reflects the worst vertex at the centroid of the others, and expands, contr
 (Nelder and Mead 1965; the rules of Lagarias and others 1998), by factors that depend on the number
 of parameters (Gao and Han 2012, section 4). A value that is NaN counts as infinite.
 
+A trial outside the bounds is drawn back along its line, and given up where too little of the line is
+left: clipped entry by entry, the simplex would be flattened onto the bound and never leave it.
+
 A simplex can collapse where there is no minimum (McKinnon 1998). It is therefore set up anew at the
 best vertex, on the other side, and believed only when it ends there again.
 """
@@ -22,6 +25,9 @@ from mvopt.iteration import box
 
 # What the trial is: a vertex of a new simplex, or a point on the line through worst and centroid.
 _FILL, _REFLECT, _EXPAND, _OUTSIDE, _INSIDE = range(5)
+# A reflection of which the bounds leave less than this share is a contraction instead: each is by so
+# much thinner a simplex.
+_LEAST_SHARE = 0.25
 
 
 class SimplexState(NamedTuple):
@@ -63,7 +69,7 @@ class NelderMead:
     ftol: the simplex has collapsed when its values differ by less than ftol·|value|; NaN: 10 eps.
     size: edges of a new simplex as a share of the parameters, in their absolute value.
 
-    Bounds hold by clipping each trial. CONVERGED: a second simplex, set up where the first one
+    Bounds hold for each trial. CONVERGED: a second simplex, set up where the first one
     collapsed, collapsed there too. STALLED: the same, but the values differ at points that do not,
     as where the function jumps. `Solution.optimality` is NaN.
     """
@@ -96,13 +102,13 @@ class NelderMead:
         return state._replace(vertices=self._simplex(problem, state.trial, state.side))
 
     def _simplex(self, problem: ObjectiveProblem, params: Array, side: Array) -> Array:
-        """(n + 1, n): `params`, and from there one step along each axis, inwards at a bound."""
+        """(n + 1, n): `params`, and from there one step along each axis, where there is room."""
         largest = jnp.max(jnp.abs(params))
         largest = jnp.where(largest > 0, largest, 1.0)
         length = self.size * jnp.where(params == 0, largest, jnp.abs(params))
-        ahead, back = params + side * length, params - side * length
-        inside = box.clip(problem.bounds, ahead) == ahead
-        moved = jnp.where(inside, ahead, box.clip(problem.bounds, back))
+        ahead, back = (box.clip(problem.bounds, params + s * length) for s in (side, -side))
+        short = jnp.abs(ahead - params) < jnp.minimum(length, jnp.abs(back - params))
+        moved = jnp.where(short, back, ahead)
         diagonal = jnp.eye(params.size, dtype=bool)
         return jnp.concatenate([params[None], jnp.where(diagonal, moved, params)])
 
@@ -224,13 +230,16 @@ def _judged(
     put = worst & settled
     vertices = jnp.where(put[:, None], entry[0], state.vertices)
     tried = jnp.where(low, _EXPAND, jnp.where(value < highest, _OUTSIDE, _INSIDE))
-    inwards = jnp.where(tried == _OUTSIDE, contraction, -contraction)
-    factor = jnp.where(tried == _EXPAND, expansion, inwards).astype(value.dtype)
+    factor = jnp.where(tried == _EXPAND, expansion, contraction).astype(value.dtype)
     centroid = _centroid(state)
     following = state._replace(
         vertices=vertices,
         values=jnp.where(put, entry[1], values),
-        trial=box.clip(problem.bounds, centroid + factor * (point - centroid)),
+        trial=jnp.where(
+            tried == _INSIDE,
+            _contracted(state, centroid),
+            _within(problem, centroid, centroid + factor * (point - centroid))[0],
+        ),
         phase=tried.astype(jnp.int32),
         reflected=point,
         reflected_value=height,
@@ -239,12 +248,31 @@ def _judged(
 
 
 def _reflecting(problem: ObjectiveProblem, state: SimplexState) -> SimplexState:
-    """The worst vertex's reflection at the centroid as the next trial."""
+    """The worst vertex's reflection at the centroid as the next trial; a contraction at a bound."""
     centroid = _centroid(state)
-    trial = centroid + (centroid - _row(state.vertices, _worst(state.values)))
+    mirrored = centroid + (centroid - _row(state.vertices, _worst(state.values)))
+    reflected, share = _within(problem, centroid, mirrored)
+    room = share >= _LEAST_SHARE
     return state._replace(
-        trial=box.clip(problem.bounds, trial), phase=jnp.full_like(state.phase, _REFLECT)
+        trial=jnp.where(room, reflected, _contracted(state, centroid)),
+        phase=jnp.where(room, _REFLECT, _INSIDE).astype(jnp.int32),
+        reflected_value=jnp.full_like(state.reflected_value, jnp.inf),
     )
+
+
+def _contracted(state: SimplexState, centroid: Array) -> Array:
+    """A point between the worst vertex and the centroid."""
+    worst = _row(state.vertices, _worst(state.values))
+    return centroid + _factors(worst.size)[1] * (worst - centroid)
+
+
+def _within(problem: ObjectiveProblem, centroid: Array, point: Array) -> tuple[Array, Array]:
+    """The last point within the bounds on the way to `point`, and how much of the way that is."""
+    clipped = box.clip(problem.bounds, point)
+    way, left = point - centroid, clipped - centroid
+    share = jnp.min(jnp.where(clipped == point, 1.0, left / way))
+    share = jnp.maximum(share, 0.0)
+    return box.clip(problem.bounds, jnp.where(share < 1, centroid + share * way, point)), share
 
 
 def _shrunk(state: SimplexState) -> SimplexState:

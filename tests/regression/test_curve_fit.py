@@ -331,3 +331,26 @@ def test_float64_without_x64_says_how_to_get_it():
     message = r'call jax.config.update\("jax_enable_x64", True\)'
     with jax.enable_x64(False), pytest.raises(ValueError, match=message):
         curve_fit(decay, X, data(1)[0], START, precision="mixed")
+
+
+def test_ragged_data_sets_with_x_and_sigma_of_their_own_are_fitted_as_alone():
+    """What fills the rows up may be NaN: an x, a y or a sigma that is masked is never looked at."""
+    rng = np.random.default_rng(12)
+    lengths = np.array([M, 9, 5])
+    mask = np.arange(M) < lengths[:, None]
+    x = np.sort(rng.uniform(0, 3, (3, M)), axis=1)
+    y = by_numpy(x, 2.0, 1.0, 0.3) + 0.05 * rng.normal(size=x.shape)
+    sigma = rng.uniform(0.5, 2, x.shape)
+    padded = [np.where(mask, part, np.nan) for part in (x, y)]
+    fits = curve_fit(
+        decay, *padded, START, np.where(mask, sigma, np.nan), mask=mask, in_axes=(0, 0, None, 0, 0)
+    )
+    np.testing.assert_array_equal(fits.status, Status.CONVERGED)
+    np.testing.assert_array_equal(fits.dof, lengths - 3)
+    for row, length in enumerate(lengths):
+        parts = [part[row, :length] for part in (x, y, sigma)]
+        params, covariance = scipy.optimize.curve_fit(
+            by_numpy, *parts[:2], START, parts[2], xtol=1e-14, ftol=1e-14
+        )
+        np.testing.assert_allclose(fits.params[row], params, rtol=1e-6)
+        np.testing.assert_allclose(fits.covariance[row], covariance, rtol=1e-5, atol=1e-7)

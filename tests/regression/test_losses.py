@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 import scipy.stats
 
-from mvopt import Status, curve_fit, least_squares, losses
+from mvopt import BFGS, Status, curve_fit, hessian, least_squares, losses, minimize
 
 X = np.linspace(0, 5, 30)
 RNG = np.random.default_rng(3)
@@ -167,3 +167,18 @@ def test_errors_say_what_to_do():
         curve_fit(decay, X, COUNTS, [1.0, 1.0], np.ones(30), loss="poisson")
     with pytest.raises(ValueError, match="use curve_fit"):
         least_squares(lambda p: p, [1.0], loss="poisson")
+
+
+def test_the_inverse_hessian_at_a_minimum_is_the_covariance():
+    """For a likelihood of one's own: of a logit the observed information is the expected one."""
+
+    def unlikelihood(p):
+        z = p[0] + p[1] * X
+        return jnp.sum(12 * jax.nn.softplus(z) - SUCCESSES * z)
+
+    found = minimize(unlikelihood, [0.0, 0.5], solver=BFGS())
+    fit = curve_fit(logistic, X, SUCCESSES, [0.0, 0.5], loss=losses.Binomial(12))
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params, fit.params, rtol=1e-7)
+    covariance = np.linalg.inv(hessian(unlikelihood)(found.params))
+    np.testing.assert_allclose(covariance, fit.covariance, rtol=1e-6)

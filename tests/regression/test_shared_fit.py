@@ -85,3 +85,33 @@ def test_bounds_hold():
 def test_errors_say_what_to_do(shared, options, message):
     with pytest.raises(ValueError, match=message):
         Regression(model, X, Y, START, in_axes=(None, 0), **options).fit_shared(shared)
+
+
+def decay(x, p):
+    return p[0] * jnp.exp(-x / p[1])
+
+
+def test_members_may_have_other_abscissas_and_lengths():
+    rng = np.random.default_rng(5)
+    lengths = np.array([25, 14, 8])
+    mask = np.arange(25) < lengths[:, None]
+    x = np.sort(rng.uniform(0, 5, (3, 25)), axis=1)
+    heights = np.array([[3.0], [2.0], [1.0]])
+    y = heights * np.exp(-x / 1.3) + 0.02 * rng.normal(size=x.shape)
+    padded = [np.where(mask, part, np.nan) for part in (x, y)]
+    axes = (0, 0, None, None, 0)
+    members = Regression(decay, *padded, np.ones(2), mask=mask, in_axes=axes)
+    fit = members.fit_shared([1])
+
+    def residual(q):
+        return (q[1:, None] * np.exp(-x / q[0]) - y)[mask]
+
+    found = scipy.optimize.least_squares(residual, np.ones(4), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    covariance = np.linalg.inv(found.jac.T @ found.jac) * 2 * found.cost / (lengths.sum() - 4)
+    expected = np.sqrt(np.diag(covariance))
+    assert np.all(fit.status == Status.CONVERGED)
+    assert np.all(fit.dof == lengths.sum() - 4)
+    np.testing.assert_allclose(fit.params[:, 1], found.x[0], rtol=1e-7)
+    np.testing.assert_allclose(fit.params[:, 0], found.x[1:], rtol=1e-7)
+    np.testing.assert_allclose(fit.stderr[:, 1], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(fit.stderr[:, 0], expected[1:], rtol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 
 from benchmarks.problems import nist
-from mvopt import Status, curve_fit
+from mvopt import LevenbergMarquardt, Status, curve_fit
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.regression.uncertainty import chi2_p_value, uncertainty
 
@@ -137,3 +137,33 @@ def test_errors_cover_the_truth_as_often_as_they_should():
     np.testing.assert_allclose(pulls.std(axis=0), 1, atol=0.06)
     np.testing.assert_allclose(pulls.mean(axis=0), 0, atol=0.08)
     assert scipy.stats.kstest(fit.p_value, "uniform").pvalue > 1e-3
+
+
+def parabola(x, b):
+    return b[0] + b[1] * x**2
+
+
+def test_a_param_that_comes_out_as_zero_and_a_perfect_fit_have_their_errors():
+    """The noise is odd and the model is even, so that zero comes out to the last digits."""
+    x, sigma = np.linspace(-1, 1, 20), np.full(20, 0.1)
+    noise, design = 0.01 * x**3, np.stack([np.ones(20), x**2], axis=1)
+    truth = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    y = np.concatenate([truth @ design.T + noise, truth @ design.T])
+    # A solver that is asked for takes its steps, also where the model is linear.
+    options = {"absolute_sigma": True, "solver": LevenbergMarquardt(), "in_axes": (None, 0)}
+    for start in (np.zeros(2), np.ones(2)):
+        fit = curve_fit(parabola, x, y, start, sigma, **options)
+        assert (fit.status == Status.CONVERGED).all()
+        np.testing.assert_allclose(fit.params, np.concatenate([truth, truth]), atol=1e-12)
+        for covariance in fit.covariance:
+            expected = 0.01 * np.linalg.inv(design.T @ design)
+            np.testing.assert_allclose(covariance, expected, rtol=1e-9)
+
+
+def test_a_start_on_a_bound_leaves_it_and_has_the_error_of_a_free_param():
+    bounds = (np.array([-9.0, 0.0]), np.array([9.0, 9.0]))
+    fit = curve_fit(line, X, Y, np.zeros(2), bounds=bounds)
+    free = curve_fit(line, X, Y, np.zeros(2))
+    assert fit.status == Status.CONVERGED
+    np.testing.assert_allclose(fit.params, free.params, rtol=1e-8)
+    np.testing.assert_allclose(fit.stderr, free.stderr, rtol=1e-8)

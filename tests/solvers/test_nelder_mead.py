@@ -108,6 +108,32 @@ def test_stays_within_bounds():
     np.testing.assert_allclose(solution.params, [0.5, 0.25], atol=1e-6)
 
 
+@pytest.mark.parametrize("reach", [1.0, 1.5], ids=["minima inside", "some outside"])
+def test_a_simplex_is_not_flattened_onto_a_bound(reach):
+    """Clipped entry by entry, 3 % of these quadratics ended as CONVERGED at a wrong point."""
+    rng = np.random.default_rng(0)
+    starts, goals = rng.uniform(0, 1, (200, 3)), 0.5 + reach * rng.uniform(-0.5, 0.5, (200, 3))
+    found = mvopt.minimize(
+        lambda x, goal: jnp.sum(jnp.arange(1, 4) * (x - goal) ** 2),
+        starts,
+        (goals,),
+        solver=NelderMead(),
+        bounds=(0.0, 1.0),
+        in_axes=0,
+    )
+    assert (found.status == Status.CONVERGED).mean() > 0.95
+    away = np.abs(found.params - np.clip(goals, 0, 1)).max(axis=1)
+    assert away[found.status == Status.CONVERGED].max() < 1e-5
+
+
+def test_a_box_narrower_than_the_first_simplex():
+    found = mvopt.minimize(
+        lambda x: (x - 99.3) ** 2, 100.5, solver=NelderMead(), bounds=(99.0, 101.0)
+    )
+    assert found.status == Status.CONVERGED
+    assert found.params == pytest.approx(99.3, rel=1e-7)
+
+
 def test_one_parameter():
     solution = mvopt.minimize(lambda x: jnp.cosh(x - 2), 0.3, solver=NelderMead())
     assert solution.status == Status.CONVERGED

@@ -1,6 +1,11 @@
-"""`python -m benchmarks CONFIG.toml [--out PATH] [--only PEERS] [--check] [--compare OLD.json]`."""
+"""`python -m benchmarks CONFIG.toml … [--out PATH] [--only PEERS] [--check] [--compare OLD]`.
+
+Several configurations are run one after the other, each in a process of its own, so that none finds
+JAX as another left it, and one that crashes does not keep the others from running.
+"""
 
 import argparse
+import subprocess
 import sys
 import tomllib
 from importlib import import_module
@@ -11,31 +16,25 @@ from benchmarks import comparison, peers
 
 # Each is imported when it is run: it may want packages that the others do not.
 WORKLOADS = (
-    *(
-        "accelerator",
-        "constrained",
-        "diffusion",
-        "fuzz",
-        "gauss1d",
-        "heavytail",
-        "inference",
-        "minimize",
-    ),
-    *("nist", "recovery", "root", "streaming", "taylor", "training"),
-)
+    "accelerator constrained diffusion fuzz gauss1d heavytail inference minimize nist overhead "
+    "recovery root streaming suite taylor training"
+).split()
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("config", type=Path, help="a file of configs/bench")
-    parser.add_argument("--out", type=Path, help="the results' path without its ending")
+    parser.add_argument("configs", type=Path, nargs="+", help="files of configs/bench")
+    parser.add_argument(
+        "--out", type=Path, help="the results' path without its ending; a folder for several"
+    )
     parser.add_argument("--only", help=f"the peers to run, of {','.join(peers.NAMES)}, or none")
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     parser.add_argument(
         "--compare",
         type=Path,
-        metavar="OLD.json",
-        help="fail where a metric is worse than in that run, or missing, or a method crashes",
+        metavar="OLD",
+        help="fail where a metric is worse than in that run (a .json file or a folder of them), or "
+        "missing, or a method crashes",
     )
     return parser.parse_args(argv)
 
@@ -62,23 +61,52 @@ def read(path: Path) -> dict[str, Any]:
     return config
 
 
-def earlier_run(path: Path) -> dict[str, Any]:
-    """The earlier run to compare with; leaves with a message where there is none."""
+def earlier_run(path: Path, out: Path) -> dict[str, Any]:
+    """The earlier run to compare with, in a folder that of the same name as `out`.
+
+    Leaves with a message where there is none.
+    """
     try:
-        return comparison.read(path)
+        return comparison.read(path / f"{out.name}.json" if path.is_dir() else path)
     except ValueError as error:
         sys.exit(str(error))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one workload; 1 where a method crashed, a target is missed, or something is worse."""
+    """Run the workloads; 1 where a method crashed, a target is missed, or something is worse."""
     asked = arguments(argv)
-    config = read(asked.config)
-    earlier = None if asked.compare is None else earlier_run(asked.compare)
+    configs = asked.configs
+    return run_one(configs[0], asked) if len(configs) == 1 else run_each(configs, asked)
+
+
+def run_each(configs: list[Path], asked: argparse.Namespace) -> int:
+    """A process for each configuration; which of them failed is said at the end."""
+    for path in configs:
+        read(path)  # a slip in the last one is told before the first has run for an hour
+    bad = []
+    for path in configs:
+        command = [sys.executable, "-m", "benchmarks", str(path)]
+        command += ["--check"] if asked.check else []
+        command += [] if asked.only is None else ["--only", asked.only]
+        command += [] if asked.out is None else ["--out", str(asked.out / path.stem)]
+        command += [] if asked.compare is None else ["--compare", str(asked.compare)]
+        print(f"— {path}", flush=True)
+        if subprocess.run(command, check=False).returncode:
+            bad.append(path)
+    print(f"{len(configs) - len(bad)} of {len(configs)} ran as they should")
+    for path in bad:
+        print(f"not as it should: {path}")
+    return 1 if bad else 0
+
+
+def run_one(path: Path, asked: argparse.Namespace) -> int:
+    """One workload, in this process."""
+    config = read(path)
+    out = asked.out or Path(config.get("out", f"benchmarks/results/{path.stem}"))
+    earlier = None if asked.compare is None else earlier_run(asked.compare, out)
     workload = import_module(f"benchmarks.workloads.{config['workload']}")
     report = workload.run(config, chosen_peers(asked.only))
     report.show()
-    out = asked.out or Path(config.get("out", f"benchmarks/results/{asked.config.stem}"))
     report.write(out)
     print(f"written: {out}.json, {out}.md")
     missed = asked.check and bool(report.missed())

@@ -1,15 +1,10 @@
 """A run beside an earlier one: what became worse, what is missing, what no longer runs."""
 
 import json
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Metric, Report
-
-# By how much a metric may be worse, as a share of its earlier value, where the configuration has
-# no pattern for its name in [tolerances]. The machines are shared.
-TOLERANCE = 0.3
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -28,13 +23,12 @@ def worse(earlier: dict[str, Any], report: Report) -> list[str]:
     if earlier["workload"] != report.workload:
         return [f"that was a run of {earlier['workload']}, and this is {report.workload}"]
     now = {metric.name: metric for metric in report.metrics}
-    tolerances = report.config.get("tolerances", {})
     sentences = []
-    for before in (Metric(**each) for each in earlier["metrics"]):
+    for before in map(_metric, earlier["metrics"]):
         if before.name not in now:
             sentences.append(f"{before.name}: {before.value:.5g} before, missing now")
             continue
-        allowed = _tolerance(before.name, tolerances)
+        allowed = report.tolerance(before.name)
         if before.direction != "neither" and _is_worse(before, now[before.name].value, allowed):
             sentences.append(
                 f"{before.name}: {before.value:.5g} {before.unit} before, "
@@ -47,9 +41,8 @@ def worse(earlier: dict[str, Any], report: Report) -> list[str]:
     return sentences
 
 
-def _tolerance(name: str, tolerances: dict[str, float]) -> float:
-    """That of the first pattern that fits."""
-    return next((each for pattern, each in tolerances.items() if fnmatch(name, pattern)), TOLERANCE)
+def _metric(written: dict[str, Any]) -> Metric:
+    return Metric(**{name: written[name] for name in Metric._fields})
 
 
 def _is_worse(before: Metric, value: float, tolerance: float) -> bool:

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,11 +16,16 @@ import jax
 from rich.console import Console
 from rich.markdown import Markdown
 
+from benchmarks.figures import Figure, draw
+
 PACKAGES = (
     *("mvopt", "jax", "jaxlib", "numpy"),
     *("scipy", "optimistix", "jaxopt", "optax", "lmfit", "nlsq", "cyipopt"),
 )
 Direction = Literal["higher", "lower", "neither"]  # which way is better
+# By how much a metric may be worse than in an earlier run, as a share of its value there, where the
+# configuration has no pattern for its name in [tolerances]. The machines are shared.
+TOLERANCE = 0.3
 
 
 class Metric(NamedTuple):
@@ -49,12 +55,18 @@ class Report:
     config: dict[str, Any]
     metrics: list[Metric] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, value: float, unit: str, direction: Direction, note: str = "") -> None:
         self.metrics.append(Metric(name, float(value), unit, direction, note))
+
+    def tolerance(self, name: str) -> float:
+        """By how much a metric may be worse than in an earlier run: the first pattern that fits."""
+        patterns = self.config.get("tolerances", {}).items()
+        return next((each for pattern, each in patterns if fnmatch(name, pattern)), TOLERANCE)
 
     @property
     def failed(self) -> bool:
@@ -84,15 +96,20 @@ class Report:
             "versions": versions(),
             "config": self.config,
             "outcomes": self.outcomes,
-            "metrics": [metric._asdict() for metric in self.metrics],
+            "metrics": [
+                metric._asdict() | {"tolerance": self.tolerance(metric.name)}
+                for metric in self.metrics
+            ],
             "targets_missed": self.missed(),
             "notes": self.notes,
             "tables": [table._asdict() for table in self.tables],
+            "figures": [figure._asdict() for figure in self.figures],
             "details": self.details,
         }
         return json.dumps(content, indent=1) + "\n"
 
-    def as_markdown(self) -> str:
+    def as_markdown(self, images: Sequence[tuple[str, str]] = ()) -> str:
+        """The page; `images` are titles and file names of the figures."""
         described = machine()
         head = [
             f"# {self.workload}",
@@ -109,13 +126,21 @@ class Report:
         others = [f"- {name}: {how}" for name, how in self.outcomes.items() if how != "measured"]
         others += [f"- target missed: {sentence}" for sentence in self.missed()]
         others += [f"- {note}" for note in self.notes]
-        return "\n\n".join([*head, *bodies, "\n".join(others)]).rstrip() + "\n"
+        shown = [f"![{title}]({name})" for title, name in images]
+        return "\n\n".join([*head, *shown, *bodies, "\n".join(others)]).rstrip() + "\n"
 
     def write(self, out: Path) -> None:
-        """Write `out`.json and `out`.md."""
+        """Write `out`.json, `out`.md and the figures, `out`-NAME.png."""
         out.parent.mkdir(parents=True, exist_ok=True)
+        images = []
+        for figure in self.figures:
+            path = out.with_name(f"{out.name}-{figure.name}.png")
+            if draw(figure, path):
+                images.append((figure.title, path.name))
+        if len(images) < len(self.figures):
+            self.notes.append("no figures: matplotlib is not installed")
         out.with_suffix(".json").write_text(self.as_json())
-        out.with_suffix(".md").write_text(self.as_markdown())
+        out.with_suffix(".md").write_text(self.as_markdown(images))
 
     def show(self) -> None:
         """Print the page; a pipe gets lines wide enough for the tables."""

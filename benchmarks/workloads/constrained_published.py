@@ -92,6 +92,7 @@ def run_problem(
                         verdict=verdict(reached, point, problem, asked),
                         status=reached.status,
                         evaluations=reached.evaluations,
+                        variables=problem.num_variables,
                     )
                 )
     return records

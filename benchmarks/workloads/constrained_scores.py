@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import judging
+from benchmarks.profiles import Price, profiles
 from benchmarks.report import Report, Table
 from benchmarks.workloads.scores import share
 
@@ -28,6 +29,7 @@ class Record(NamedTuple):
     verdict: str
     status: str
     evaluations: int
+    variables: int
 
 
 def add_scores(report: Report, records: Sequence[Record], options: dict[str, Any]) -> None:
@@ -95,7 +97,15 @@ def add_dtype(
     shown = [f"certified to {limit:g}" for limit in limits] if wide else []
     shown += ["at the best", "at a known minimum", "false success", "broken", "median evaluations"]
     columns = ("method", "problems", *shown)
-    report.tables.append(Table(f"Hock and Schittkowski, {dtype}", columns, rows))
+    title = f"Hock and Schittkowski, {dtype}"
+    report.tables.append(Table(title, columns, rows))
+    report.figures += profiles(map(price, records), dtype, title)
+
+
+def price(record: Record) -> Price:
+    """Evaluations to a known minimum."""
+    cost = record.evaluations if record.verdict in KNOWN else np.inf
+    return record.method, record.problem, cost, record.variables
 
 
 NOTES = {

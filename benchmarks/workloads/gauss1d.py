@@ -1,13 +1,13 @@
 """65,536 Gaussian fits in float32: speed and accuracy of every method on the same data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 import mvopt
+from benchmarks.figures import Figure
 from benchmarks.problems.gauss1d import Data, chi2, make, polish
 from benchmarks.report import Report, Table, cores
 from benchmarks.timing import Measured, Method, interleave
@@ -81,6 +81,15 @@ def add_methods(report: Report, data: Data, finished: Sequence[Method], measured
         share = f"{close:.3f} %"
         rows.append((name, method.fits, *rates, timing.compile, share, note))
     report.tables.append(Table("Speed and accuracy", COLUMNS, rows))
+    curves = {row[0]: [(1e6 / row[2], float(row[5].rstrip(" %")))] for row in rows}
+    report.figures.append(
+        Figure(
+            *("accuracy", "Accuracy against time", "µs for a fit", "% of fits within 1e-4"),
+            curves,
+            log_x=True,
+            style="points",
+        )
+    )
 
 
 def add_ratios(report: Report, finished: Sequence[Method], measured: Measured) -> None:
@@ -114,5 +123,3 @@ def add_sizes(report: Report, config: dict[str, Any]) -> None:
         return
     rows = sizes.sweep(fit, config["sizes"], config["seed"], config["repetitions"])
     sizes.add(report, rows)
-    if config.get("plot") and not sizes.plot(rows, Path(config["plot"])):
-        report.notes.append("no plot: matplotlib is not installed")

@@ -8,6 +8,7 @@ import numpy as np
 
 import mvopt
 from benchmarks import peers
+from benchmarks.figures import Figure
 from benchmarks.problems import nist
 from benchmarks.report import Report, Table
 from benchmarks.timing import timed
@@ -108,6 +109,16 @@ def run(config: dict[str, Any], only: Sequence[str]) -> Report:
         report.outcomes[name] = "failed: raised on every fit" if everything else "measured"
         add_metrics(report, name, scores[name])
     add_tables(report, scores)
+    curves = {n: [(found.seconds, float(np.mean(found.params)))] for n, found in scores.items()}
+    label = "correct digits of the worst parameter, mean"
+    report.figures.append(
+        Figure(
+            *("accuracy", "Accuracy against time", "s for all 54 fits, compiled", label),
+            curves,
+            log_x=True,
+            style="points",
+        )
+    )
     add_own_checks(report, scores)
     return report
 

@@ -203,6 +203,7 @@ def judged(
                 status=found.status,
                 out_of_steps=found.status == mvopt.Status.MAX_STEPS.name,
                 evaluations=found.evaluations,
+                variables=case.problem.num_variables,
             )
         )
     return records

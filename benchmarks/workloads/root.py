@@ -15,6 +15,7 @@ from benchmarks import judging, peers
 from benchmarks.judging import Prepare, Reached
 from benchmarks.problems import roots
 from benchmarks.problems.problem import times
+from benchmarks.profiles import Price, profiles
 from benchmarks.report import Report, Table
 from benchmarks.workloads import basins, solvers
 from benchmarks.workloads.collect import from_peers
@@ -33,6 +34,7 @@ class Record(NamedTuple):
     verdict: str
     status: str
     evaluations: int
+    variables: int
 
 
 class Case(NamedTuple):
@@ -133,8 +135,7 @@ def run_cases(
     for case in cases:
         for name, solve in prepared.items():
             found = run_one(solve, case)
-            share = left(found.x)
-            records.append(record(name, case, found, share, tolerance))
+            records.append(record(name, case, found, left(found.x), tolerance))
     return records
 
 
@@ -158,7 +159,15 @@ def record(name: str, case: Case, found: Reached, share: float, tolerance: float
     else:
         verdict = judging.NONFINITE if found.evaluations else judging.CRASHED
     told = f"{share:.1e}"
-    return Record(name, case.name, case.start, told, verdict, found.status, found.evaluations)
+    spent, variables = found.evaluations, np.size(case.arguments[0])
+    return Record(name, case.name, case.start, told, verdict, found.status, spent, variables)
+
+
+def price(record: Record) -> Price:
+    """Evaluations to a root."""
+    solved = record.verdict == judging.SOLVED
+    problem = f"{record.problem} {record.start}"
+    return record.method, problem, record.evaluations if solved else np.inf, record.variables
 
 
 def add_scores(report: Report, part: str, records: Sequence[Record]) -> None:
@@ -179,8 +188,9 @@ def add_scores(report: Report, part: str, records: Sequence[Record]) -> None:
         crashed = count(judging.CRASHED) == len(mine)
         report.outcomes[name] = "failed: crashed on every problem" if crashed else "measured"
     report.tables.append(Table(part.capitalize(), COLUMNS, rows))
+    report.figures += profiles(map(price, records), part, part)
     failures = [record for record in records if record.verdict != judging.SOLVED]
     report.details[f"{part} failures"] = [record._asdict() for record in failures]
-    ours = [tuple(record) for record in failures if record.method.startswith("mvopt")]
+    ours = [record[:7] for record in failures if record.method.startswith("mvopt")]
     columns = ("method", "problem", "start", "left of f", "verdict", "status", "evaluations")
     report.tables.append(Table(f"{part.capitalize()}: ours that found no root", columns, ours))

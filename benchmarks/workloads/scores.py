@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import judging
+from benchmarks.profiles import Price, profiles
 from benchmarks.report import Report, Table
 
 GOOD = (judging.SOLVED,)
@@ -24,6 +25,7 @@ class Record(NamedTuple):
     status: str
     out_of_steps: bool
     evaluations: int
+    variables: int
 
 
 def add_scores(report: Report, records: Sequence[Record]) -> None:
@@ -48,6 +50,13 @@ def add_scores(report: Report, records: Sequence[Record]) -> None:
         if r.method.startswith("mvopt") and r.verdict != judging.SOLVED
     ]
     report.tables.append(Table("Ours: everything but solved", columns, rows))
+
+
+def price(record: Record) -> Price:
+    """Evaluations to a known minimum."""
+    reached = record.verdict in (*GOOD, judging.LOCAL)
+    start = f"{record.problem} {record.group}"
+    return record.method, start, record.evaluations if reached else np.inf, record.variables
 
 
 def share(verdicts: Iterable[str], counted: Sequence[str]) -> float:
@@ -86,6 +95,7 @@ def add_dtype(report: Report, dtype: str, records: Sequence[Record]) -> None:
     columns = ("method", "problems", "solved", "at a known minimum", "false success", "broken")
     columns = (*columns, "median evaluations")
     report.tables.append(Table(f"Published problems, {dtype}", columns, rows))
+    report.figures += profiles(map(price, records), dtype, f"published problems, {dtype}")
     report.tables.append(Table(f"Solved by start, {dtype}", ("method", *groups), by_group))
 
 

@@ -1,13 +1,12 @@
-"""Cost against the number of fits: time per fit and compile time, as a table and a plot."""
+"""Cost against the number of fits: time per fit and compile time, as a table and a figure."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import jax
 
+from benchmarks.figures import Figure
 from benchmarks.problems.gauss1d import Data, make
 from benchmarks.report import Report, Table
 from benchmarks.timing import timed
@@ -33,6 +32,12 @@ def sweep(
 def add(report: Report, rows: list[tuple[int, float, float, float]]) -> None:
     """The table, and how far from linear: the dearest fit beside the cheapest."""
     report.tables.append(Table("Cost against the number of fits", COLUMNS, list(rows)))
+    curves = {
+        "mvopt, warm": [(row[0], row[2]) for row in rows],
+        "mvopt, compilation": [(row[0], row[3]) for row in rows],
+    }
+    title = "Time against the number of fits"
+    report.figures.append(Figure("sizes", title, "fits", "s", curves, log_x=True, log_y=True))
     for size, each, _, compiling in rows:
         report.add(f"mvopt.time_per_fit.{size}", each, "µs", "lower")
         report.add(f"mvopt.compile.{size}", compiling, "s", "lower")
@@ -42,20 +47,3 @@ def add(report: Report, rows: list[tuple[int, float, float, float]]) -> None:
         report.add("time_per_fit.spread", spread, "ratio", "lower", "dearest size over cheapest")
         growth = rows[-1][3] / max(rows[0][3], 1e-9)
         report.add("compile.growth", growth, "ratio", "lower", "largest size over smallest")
-
-
-def plot(rows: list[tuple[int, float, float, float]], path: Path) -> bool:
-    """Draw the table where matplotlib is installed; whether it was."""
-    if not rows or find_spec("matplotlib") is None:
-        return False
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.5, 3.5), layout="constrained")
-    axes = figure.add_subplot(xscale="log", yscale="log", xlabel="fits", ylabel="seconds")
-    axes.plot([row[0] for row in rows], [row[2] for row in rows], "o-", label="run, warm")
-    axes.plot([row[0] for row in rows], [row[3] for row in rows], "s--", label="compile")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    return True

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from math import factorial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import mvopt
+from benchmarks.figures import Figure
 from benchmarks.report import Report, Table
 from benchmarks.timing import Method, Timing, interleave
 from benchmarks.workloads import enclosures
@@ -79,20 +79,10 @@ def growth(report: Report, config: dict[str, Any]) -> None:
         report.add(
             f"growth.{name}", value, "power" if name == "series" else "factor", "lower", note
         )
-    plot(times, Path(config["plot"]))
-
-
-def plot(times: dict[str, dict[int, float]], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    ax = figure.add_subplot()
-    for name, label in (("series", "mvopt.taylor"), ("nested", "nested jax.grad")):
-        ax.semilogy(list(times[name]), [1e3 * t for t in times[name].values()], "o-", label=label)
-    ax.set_xlabel("order")
-    ax.set_ylabel("ms for all points")
-    ax.legend()
-    figure.savefig(path, dpi=150)
+    labels = {"series": "mvopt.taylor", "nested": "nested jax.grad"}
+    curves = {labels[name]: [(k, 1e3 * t) for k, t in times[name].items()] for name in labels}
+    title = f"Expansions at {points.size:,} points"
+    report.figures.append(Figure("growth", title, "order", "ms", curves, log_y=True))
 
 
 def rosenbrock(x: Any) -> Any:

@@ -63,8 +63,8 @@ def all_numbers(tree: list | tuple) -> bool:
 def as_leaf(leaf: Any) -> Array:
     """An array that JAX can take; a copy on the host of one that comes from there.
 
-    A compiled function takes arrays of NumPy in a fraction of the time of `jnp.asarray`, which was a
-    third of that of a fit of 25 points.
+    A compiled function takes arrays of NumPy in a fraction of the time of `jnp.asarray`, which was
+    a third of that of a fit of 25 points.
     """
     if isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind in "fiub":
         return np.array(leaf, jax.dtypes.canonicalize_dtype(leaf.dtype))

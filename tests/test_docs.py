@@ -7,6 +7,8 @@ import jax
 import pytest
 from pages import PAGES, ROOT, blocks, figures, run
 
+import mvopt
+from benchmarks import tables
 from mvopt import Status, models
 from mvopt.batch import config
 from mvopt.batch.choice import choose
@@ -128,6 +130,28 @@ def test_the_tables_of_models():
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_reference_has_every_public_name():
+    text = "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    named = set(re.findall(r"^\.\. auto\w+:: mvopt\.(\w+)$", text, re.MULTILINE))
+    assert named == {*mvopt.__all__, "fit_many"}
+
+
+def test_every_page_is_in_the_table_of_contents():
+    docs = ROOT / "docs"
+    pages = {str(page.relative_to(docs).with_suffix("")) for page in docs.rglob("*.md")}
+    listed = set()
+    for folder in ("", "api/"):
+        text = (docs / folder / "index.md").read_text()
+        listed |= {folder + name for name in re.findall(r"^[\w/-]+$", text, re.MULTILINE)}
+    assert listed | {"index"} == pages
+
+
+def test_tables_of_results_are_those_of_the_files():
+    """`python -m benchmarks.tables` writes them."""
+    for page in tables.PAGES:
+        assert page.read_text() == tables.written(page.read_text()), page.name
 
 
 def test_files_that_commands_name_exist():

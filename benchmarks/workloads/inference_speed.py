@@ -16,9 +16,11 @@ TRUTH = np.array([3.0, 1.5, 0.5])
 
 
 def add(report: Report, config: dict[str, Any], only: Sequence[str]) -> None:
-    """`profiles` and `shared` of the configuration."""
-    profiles(report, config["profiles"], only)
-    shared(report, config["shared"])
+    """`profiles` and `shared` of the configuration, as far as it has them."""
+    if "profiles" in config:
+        profiles(report, config["profiles"], only)
+    if "shared" in config:
+        shared(report, config["shared"])
 
 
 def warm(run: Any, repetitions: int) -> tuple[float, float, Any]:

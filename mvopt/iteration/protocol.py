@@ -31,7 +31,9 @@ class State(Protocol):
 
 
 class Solver(Protocol):
-    """A frozen dataclass of hyperparameters, registered as a pytree, with these methods.
+    """Hyperparameters as a pytree, a NamedTuple say, with these methods.
+
+    (Not a dataclass by `jax.tree_util.register_dataclass`: see `mvopt._tree.node`.)
 
     Each is written for ONE problem. The loop maps them over lanes, so they must not branch in
     Python on traced values, and a `step` must not contain a loop whose length depends on the data.

@@ -5,8 +5,8 @@ then reflects the worst vertex at the centroid of the others, and expands, contr
 (Nelder and Mead 1965; the rules of Lagarias and others 1998), by factors that depend on the number
 of parameters (Gao and Han 2012, section 4). A value that is NaN counts as infinite.
 
-A trial outside the bounds is drawn back along its line, and given up where too little of the line is
-left: clipped entry by entry, the simplex would be flattened onto the bound and never leave it.
+A trial outside the bounds is drawn back along its line, and given up where too little of the line
+is left: clipped entry by entry, the simplex would be flattened onto the bound and never leave it.
 
 A simplex can collapse where there is no minimum (McKinnon 1998). It is therefore set up anew at the
 best vertex, on the other side, and believed only when it ends there again.
@@ -25,8 +25,8 @@ from mvopt.iteration import box
 
 # What the trial is: a vertex of a new simplex, or a point on the line through worst and centroid.
 _FILL, _REFLECT, _EXPAND, _OUTSIDE, _INSIDE = range(5)
-# A reflection of which the bounds leave less than this share is a contraction instead: each is by so
-# much thinner a simplex.
+# A reflection of which the bounds leave less than this share is a contraction instead: each makes
+# the simplex thinner by so much.
 _LEAST_SHARE = 0.25
 
 

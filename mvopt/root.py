@@ -40,7 +40,7 @@ def root(
     holds one value for each problem.
     in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem.
     max_steps: evaluations of `fn` for each problem.
-    trace: number of steps to record in `Solution.trace`.
+    trace: number of steps to record in `Solution.trace`, each flat params and ½‖fn‖².
     keep_state: return `Solution.state`; given as `state` to a later call with the same problems, it
     goes on from there.
 

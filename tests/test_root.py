@@ -177,3 +177,14 @@ def test_a_start_that_is_the_root_and_one_where_f_steepens():
     found = root(jnp.tanh, 0.5)
     assert found.status == Status.CONVERGED
     np.testing.assert_allclose(found.params, 0, atol=1e-15)
+
+
+def test_no_root_is_found_where_the_slope_is_zero():
+    """An infinite step is not a small one, however large the number that it is compared with."""
+    a, c = np.random.default_rng(0).uniform(0.1, 5, (2, 1000))
+    found = root(
+        lambda x, a, c: x**3 - a * x + c + 2 * (a / 3) ** 1.5, np.sqrt(a / 3), (a, c), in_axes=0
+    )
+    converged = found.status == Status.CONVERGED
+    assert converged.mean() > 0.99
+    assert np.abs(found.value)[converged].max() < 1e-12

@@ -112,7 +112,8 @@ def scalar_step(
     newton = t + moved(t, jnp.where(extrapolate, step / (1 - ratio), step))
     # Without a bracket.
     damped = problem.clip(jnp.where(accept, newton, x + _SHRINK * (t - x))[None])[0]
-    stuck = jnp.where(accept, (slope == 0) | (damped == t), rejections >= _STATIONARY) & ~known
+    flat = (slope == 0) | ~jnp.isfinite(newton)
+    stuck = jnp.where(accept, flat | (damped == t), rejections >= _STATIONARY) & ~known
     escape, target = _escape(problem, state, t, jnp.where(accept, newton, x + _WHOLE * (t - x)))
     escape = escape & stuck & (state.escapes < max_escapes)
     # With one.
@@ -122,7 +123,7 @@ def scalar_step(
     following = jnp.where(known, bracketed, jnp.where(escape, target, damped))
 
     whole = jnp.where(accept, step, jnp.where(stuck, _WHOLE, 1) * (t - x))
-    reach = jnp.abs(t)
+    reach = jnp.where(jnp.isfinite(t), jnp.abs(t), 0.0)
     small, nearly = jnp.abs(whole) <= xtol * reach, jnp.abs(whole) <= eps ** (2 / 3) * reach
     # Near a pole f is small in proportion to its derivative too, but there the steps grow.
     dropped = accept & (size <= 0.25 * old_size) & (jnp.abs(step) <= 0.5 * jnp.abs(t - x))

@@ -29,9 +29,13 @@ class Answered(NamedTuple):
     problem: LeastSquaresProblem
 
     def values(self, x: Any, flat: Array) -> Array:
-        """The model at x for all flat parameters."""
+        """The model at any x for all flat parameters.
+
+        The user's own: that of the view holds arrays as long as the data where the model makes
+        some of the shape of x.
+        """
         family, x = self.view.family, cast(x, self.view.dtype)
-        return self.view.model(x, family.unravel(flat), *self.view.common[1])
+        return family.setup.model(x, family.unravel(flat))
 
 
 class Band(NamedTuple):

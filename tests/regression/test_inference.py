@@ -95,6 +95,17 @@ def test_batches_with_masks_and_their_own_x(fit):
     np.testing.assert_allclose(bands.values[0], line(new[0], fit.params), rtol=1e-9)
 
 
+@pytest.mark.parametrize("batched", [False, True], ids=["one", "batch"])
+def test_a_band_at_other_points_of_a_model_that_makes_arrays_of_the_shape_of_x(batched):
+    x, new = np.linspace(0, 1, 10), np.linspace(0, 1, 7)
+    y = 2 * x + 1 + 0.1 * np.sin(9 * x)
+    given = {"y": np.stack([y, y + 1]), "in_axes": (None, 0)} if batched else {"y": y}
+    asked = Regression(lambda x, p: p[0] * jnp.ones_like(x) + p[1] * x, x, p0=np.ones(2), **given)
+    fit = asked.fit()
+    expected = np.asarray(fit.params)[..., :1] + np.asarray(fit.params)[..., 1:] * new
+    np.testing.assert_allclose(asked.band(fit, new).values, expected, rtol=1e-12)
+
+
 def test_what_is_not_known_has_an_infinite_band():
     wide = Regression(lambda x, p: p[0] + p[1] * x + p[2] * x, X, Y, [0.0, 0.0, 0.0])
     band = wide.band(wide.fit(), np.array([0.0, 1.0]))

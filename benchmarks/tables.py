@@ -78,7 +78,7 @@ SUMMARIES = {
         },
     ),
     "minimize": Summary(
-        ("minimize",),
+        ("minimize-published",),
         _SCORES,
         {
             "mvopt": "mvopt, the default",

@@ -43,14 +43,14 @@ def circle_and_line(x: Any, _: Any = None) -> Any:
     return jnp.stack([x[0] ** 2 + x[1] ** 2 - 1, x[0] - x[1]])
 
 
-def by_scipy() -> np.ndarray:
+def by_scipy(given: tuple[np.ndarray, ...]) -> np.ndarray:
     """The fit of `data` by SciPy at its defaults, the model in NumPy."""
     from scipy.optimize import curve_fit
 
     def model(x, a, b, c, d):
         return a * np.exp(-0.5 * ((x - b) / c) ** 2) + d
 
-    x, y, start = data()
+    x, y, start = given
     return curve_fit(model, x, y, start)[0]
 
 

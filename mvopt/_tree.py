@@ -60,7 +60,7 @@ def all_numbers(tree: list | tuple) -> bool:
     )
 
 
-def as_leaf(leaf: Any) -> Array:
+def as_leaf(leaf: Any) -> Any:
     """An array that JAX can take; a copy on the host of one that comes from there.
 
     A compiled function takes arrays of NumPy in a fraction of the time of `jnp.asarray`, which was

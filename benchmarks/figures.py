@@ -20,6 +20,13 @@ class Figure(NamedTuple):
     style: str = "line"  # "line", "stairs" (constant up to the next point) or "points"
 
 
+def accuracy_against_time(x: str, y: str, found: dict[str, tuple[float, float]]) -> Figure:
+    """A point for each method; `x` and `y` say in which units."""
+    points = {name: [point] for name, point in found.items()}
+    title = "Accuracy against time"
+    return Figure("accuracy", title, x, y, points, log_x=True, style="points")
+
+
 _MARKERS = "osD^vPX*<>"
 _STYLES: dict[str, dict[str, Any]] = {
     "line": {"linestyle": "-"},

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-DECAY, VALLEY, CIRCLE = np.array([1.0, 1.0]), np.array([-1.2, 1.0]), np.array([1.0, 0.5])
 _TIMES = np.linspace(0, 1, 20)
 _TOLERANCE = 1e-6  # Optimistix's rtol and atol
 
@@ -43,6 +42,14 @@ def circle_and_line(x: Any, _: Any = None) -> Any:
     return jnp.stack([x[0] ** 2 + x[1] ** 2 - 1, x[0] - x[1]])
 
 
+# For each entry point a function and a start.
+PROBLEMS = {
+    "least_squares": (residual, np.array([1.0, 1.0])),
+    "minimize": (rosenbrock, np.array([-1.2, 1.0])),
+    "root": (circle_and_line, np.array([1.0, 0.5])),
+}
+
+
 def by_scipy(given: tuple[np.ndarray, ...]) -> np.ndarray:
     """The fit of `data` by SciPy at its defaults, the model in NumPy."""
     from scipy.optimize import curve_fit
@@ -56,35 +63,29 @@ def by_scipy(given: tuple[np.ndarray, ...]) -> np.ndarray:
 
 def first_call(library: str, case: str) -> None:
     """Print the seconds of a first call; JAX has compiled something else before."""
-    call = _OURS[case] if library == "mvopt" else _theirs(case)
+    call = {"mvopt": _ours, "optimistix": _theirs}[library](case)
     jax.block_until_ready(jax.jit(lambda a: a @ a)(jnp.eye(3)))
     start = time.perf_counter()
     jax.block_until_ready(call())
     print(time.perf_counter() - start)
 
 
-def _ours(name: str, function: Any, start: np.ndarray) -> Any:
+def _ours(case: str) -> Any:
     import mvopt
 
-    return getattr(mvopt, name)(function, start).params
-
-
-_OURS = {
-    "least_squares": lambda: _ours("least_squares", residual, DECAY),
-    "minimize": lambda: _ours("minimize", rosenbrock, VALLEY),
-    "root": lambda: _ours("root", circle_and_line, CIRCLE),
-}
+    function, start = PROBLEMS[case]
+    return lambda: getattr(mvopt, case)(function, start).params
 
 
 def _theirs(case: str) -> Any:
     """The same by Optimistix's method of the same name, or, of minimisation, its BFGS."""
     import optimistix as optx
 
-    within = {"rtol": _TOLERANCE, "atol": _TOLERANCE}
-    solve, solver, function, start = {
-        "least_squares": (optx.least_squares, optx.LevenbergMarquardt, residual, DECAY),
-        "minimize": (optx.minimise, optx.BFGS, rosenbrock, VALLEY),
-        "root": (optx.root_find, optx.Newton, circle_and_line, CIRCLE),
+    solve, solver = {
+        "least_squares": (optx.least_squares, optx.LevenbergMarquardt),
+        "minimize": (optx.minimise, optx.BFGS),
+        "root": (optx.root_find, optx.Newton),
     }[case]
-    at = jnp.asarray(start)
+    function, start = PROBLEMS[case]
+    at, within = jnp.asarray(start), {"rtol": _TOLERANCE, "atol": _TOLERANCE}
     return lambda: solve(function, solver(**within), at, throw=False).value

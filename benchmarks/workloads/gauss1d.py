@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import mvopt
-from benchmarks.figures import Figure
+from benchmarks.figures import accuracy_against_time
 from benchmarks.problems.gauss1d import Data, chi2, make, polish
 from benchmarks.report import Report, Table, cores
 from benchmarks.timing import Measured, Method, interleave
@@ -65,7 +65,7 @@ def reference(data: Data, finished: Sequence[Method], measured: Measured) -> np.
 
 def add_methods(report: Report, data: Data, finished: Sequence[Method], measured: Measured) -> None:
     best = reference(data, finished, measured)
-    rows = []
+    rows, reached = [], {}
     for method in finished:
         part = slice(0, method.fits)
         found = chi2(Data(data.x, data.y[part], data.p0[part]), measured.results[method.name])
@@ -78,18 +78,10 @@ def add_methods(report: Report, data: Data, finished: Sequence[Method], measured
         report.add(f"{name}.rate_median", rates[1], "fits/s", "higher", note)
         report.add(f"{name}.compile", timing.compile, "s", "lower")
         report.add(f"{name}.accurate", close, "%", "higher", "χ² within 1e-4 of the best found")
-        share = f"{close:.3f} %"
+        share, reached[name] = f"{close:.3f} %", (1e6 / rates[0], close)
         rows.append((name, method.fits, *rates, timing.compile, share, note))
     report.tables.append(Table("Speed and accuracy", COLUMNS, rows))
-    curves = {row[0]: [(1e6 / row[2], float(row[5].rstrip(" %")))] for row in rows}
-    report.figures.append(
-        Figure(
-            *("accuracy", "Accuracy against time", "µs for a fit", "% of fits within 1e-4"),
-            curves,
-            log_x=True,
-            style="points",
-        )
-    )
+    report.figures.append(accuracy_against_time("µs for a fit", "% of fits within 1e-4", reached))
 
 
 def add_ratios(report: Report, finished: Sequence[Method], measured: Measured) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 import mvopt
 from benchmarks import peers
-from benchmarks.figures import Figure
+from benchmarks.figures import accuracy_against_time
 from benchmarks.problems import nist
 from benchmarks.report import Report, Table
 from benchmarks.timing import timed
@@ -109,16 +109,9 @@ def run(config: dict[str, Any], only: Sequence[str]) -> Report:
         report.outcomes[name] = "failed: raised on every fit" if everything else "measured"
         add_metrics(report, name, scores[name])
     add_tables(report, scores)
-    curves = {n: [(found.seconds, float(np.mean(found.params)))] for n, found in scores.items()}
     label = "correct digits of the worst parameter, mean"
-    report.figures.append(
-        Figure(
-            *("accuracy", "Accuracy against time", "s for all 54 fits, compiled", label),
-            curves,
-            log_x=True,
-            style="points",
-        )
-    )
+    points = {name: (one.seconds, float(np.mean(one.params))) for name, one in scores.items()}
+    report.figures.append(accuracy_against_time("s for all 54 fits, compiled", label, points))
     add_own_checks(report, scores)
     return report
 

@@ -19,7 +19,6 @@ from benchmarks.report import Report, Table
 from benchmarks.timing import timed
 
 BASE = "import jax, optax, chex"
-CASES = ("least_squares", "minimize", "root")
 
 
 def run(config: dict[str, Any], only: Sequence[str]) -> Report:
@@ -64,7 +63,7 @@ def compilation(report: Report, config: dict[str, Any], only: Sequence[str]) -> 
     libraries = ("mvopt", "optimistix") if with_peer else ("mvopt",)
     code = "from benchmarks.problems import small; small.first_call({!r}, {!r})"
     rows = []
-    for case in CASES:
+    for case in small.PROBLEMS:
         seconds: dict[str, list[float]] = {name: [] for name in libraries}
         for _ in range(config["processes"]):
             for name in libraries:
@@ -117,13 +116,12 @@ def single(report: Report, config: dict[str, Any], only: Sequence[str]) -> None:
 
 def entry_points() -> dict[str, Callable[[], Any]]:
     """For each a call with arrays of NumPy, and one of a program of the user's with it inside."""
-    fits = {
+    fits: dict[str, tuple[Callable[..., Any], tuple]] = {
         "curve_fit": (lambda x, y, p: mvopt.curve_fit(small.peak, x, y, p), small.data()),
         "linear_fit": (mvopt.linear_fit, small.straight_line()),
-        "least_squares": (lambda p: mvopt.least_squares(small.residual, p), (small.DECAY,)),
-        "minimize": (lambda x: mvopt.minimize(small.rosenbrock, x), (small.VALLEY,)),
-        "root": (lambda x: mvopt.root(small.circle_and_line, x), (small.CIRCLE,)),
     }
+    for name, (function, start) in small.PROBLEMS.items():
+        fits[name] = partial(getattr(mvopt, name), function), (start,)
     calls: dict[str, Callable[[], Any]] = {}
     for name, (function, given) in fits.items():
         compiled, held = jax.jit(function), tuple(map(jnp.asarray, given))

@@ -10,6 +10,7 @@ import numpy as np
 
 import mvopt
 from benchmarks.figures import Figure
+from benchmarks.problems.small import rosenbrock
 from benchmarks.report import Report, Table
 from benchmarks.timing import Method, Timing, interleave
 from benchmarks.workloads import enclosures
@@ -83,10 +84,6 @@ def growth(report: Report, config: dict[str, Any]) -> None:
     curves = {labels[name]: [(k, 1e3 * t) for k, t in times[name].items()] for name in labels}
     title = f"Expansions at {points.size:,} points"
     report.figures.append(Figure("growth", title, "order", "ms", curves, log_y=True))
-
-
-def rosenbrock(x: Any) -> Any:
-    return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
 def network(x: Any) -> Any:

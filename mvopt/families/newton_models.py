@@ -186,8 +186,8 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     n, eps = slope.size, jnp.finfo(slope.dtype).eps
     both = free[:, None] & free[None, :]
     eigenvalues, vectors = jnp.linalg.eigh(jnp.where(both, matrix, 0.0))
-    downhill = jnp.where(free, slope, 0.0)
-    along = dot(vectors.T, downhill)
+    slope = jnp.where(free, slope, 0.0)
+    along = dot(vectors.T, slope)
     top = jnp.max(jnp.abs(eigenvalues))
     noise = 10 * n * eps * top
     # An eigenvalue within the rounding of the largest says nothing, not even by its sign.
@@ -195,7 +195,7 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     step, binding = _secular(known, along, radius, noise)
     decrement = 0.5 * jnp.sum(along**2 / jnp.where(top > 0, jnp.abs(known), 1.0))
     straight = free.any() & (top == 0)
-    flat = straight & (downhill == 0).all()
+    flat = straight & (slope == 0).all()
     unknown = (jnp.abs(eigenvalues) < noise) & (jnp.abs(along) > 10 * unsure)
     lost = (jnp.abs(eigenvalues) < 0.1 * noise).any() & ~flat
     lowest = jnp.min(eigenvalues)

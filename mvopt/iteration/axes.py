@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mvopt import _tree
 from mvopt._types import Array
@@ -31,31 +32,36 @@ def split(
     each; the size is None where nothing is mapped. Raises ValueError that names the argument.
     """
     in_axes = axes_of(args, in_axes, names)
+    found = [
+        (name, *pair)
+        for arg, axes, name in zip(args, in_axes, names, strict=True)
+        for pair in _leaves_with_axes(arg, axes, name)
+    ]
+    # Blocks of a batch are cut on the device, and all of them need what is shared.
+    hold = _own if all(axis is None for *_, axis in found) else jnp.asarray
     mapped: list[bool] = []
     rows: list[Array] = []
     shared: list[Array] = []
     size: int | None = None
-    for arg, axes, name in zip(args, in_axes, names, strict=True):
-        for leaf, axis in _leaves_with_axes(arg, axes, name):
-            mapped.append(axis is not None)
-            if axis is None:
-                shared.append(leaf)
-                continue
-            if not -leaf.ndim <= axis < leaf.ndim:
-                raise ValueError(
-                    f"in_axes of {name} is {axis}, but an array there has shape {leaf.shape}"
-                )
-            rows.append(leaf if axis == 0 else jnp.moveaxis(leaf, axis, 0))
-            if size not in (None, leaf.shape[axis]):
-                raise ValueError(
-                    f"{name} holds {leaf.shape[axis]} problems along its batch axis, the arguments "
-                    f"before it {size}: they must agree"
-                )
-            size = leaf.shape[axis]
-            if size == 0:
-                raise ValueError(f"{name} holds no problem along its batch axis: give at least one")
-    if size is not None:  # blocks are cut on the device, and all need what is shared
-        rows, shared = [list(map(jnp.asarray, leaves)) for leaves in (rows, shared)]
+    for name, given, axis in found:
+        leaf = hold(given)
+        mapped.append(axis is not None)
+        if axis is None:
+            shared.append(leaf)
+            continue
+        if not -leaf.ndim <= axis < leaf.ndim:
+            raise ValueError(
+                f"in_axes of {name} is {axis}, but an array there has shape {leaf.shape}"
+            )
+        rows.append(leaf if axis == 0 else jnp.moveaxis(leaf, axis, 0))
+        if size not in (None, leaf.shape[axis]):
+            raise ValueError(
+                f"{name} holds {leaf.shape[axis]} problems along its batch axis, the arguments "
+                f"before it {size}: they must agree"
+            )
+        size = leaf.shape[axis]
+        if size == 0:
+            raise ValueError(f"{name} holds no problem along its batch axis: give at least one")
     return Layout(jax.tree.structure(args), tuple(mapped)), rows, shared, size
 
 
@@ -71,9 +77,15 @@ def axes_of(args: tuple, in_axes: Any, names: tuple[str, ...]) -> tuple:
     return (*in_axes, *(None,) * (len(args) - len(in_axes)))
 
 
-def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int | None]]:
+def _own(leaf: Any) -> Any:
+    """An array that the caller cannot change any more."""
+    array = _tree.as_leaf(leaf)
+    return array.copy() if isinstance(array, np.ndarray) else array
+
+
+def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Any, int | None]]:
     if axes is None or isinstance(axes, int):
-        return [(_tree.as_leaf(leaf), axes) for leaf in jax.tree.leaves(arg)]
+        return [(leaf, axes) for leaf in jax.tree.leaves(arg)]
     is_none = lambda x: x is None
     try:
         spread = jax.tree.broadcast(axes, arg, is_leaf=is_none)
@@ -82,7 +94,7 @@ def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Array, int |
     # None is an axis in one of them, and in the other a part that is not there.
     trees = (jax.tree.leaves(tree, is_leaf=is_none) for tree in (arg, spread))
     pairs = zip(*trees, strict=True)
-    return [(_tree.as_leaf(leaf), axis) for leaf, axis in pairs if leaf is not None]
+    return [(leaf, axis) for leaf, axis in pairs if leaf is not None]
 
 
 def split_given(

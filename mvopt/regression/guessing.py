@@ -14,15 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt._types import Array
-from mvopt.regression.models._model import coordinates, guess_by
-from mvopt.regression.models._refinement import Target, best_of, with_best_linear
-from mvopt.regression.models._separable import Points, extent, largest
+from mvopt.regression.modelling.grid import Points, extent, largest
+from mvopt.regression.modelling.model import coordinates, guess_by
+from mvopt.regression.modelling.refinement import Target, best_of, with_best_linear
 from mvopt.regression.separable import linear_indices
 from mvopt.regression.symmetries import Measure, Measures, measures
 
 # Candidates for one, two, and three or more nonlinear parameters.
 _CANDIDATES = (256, 1024, 2048)
-_CHUNK = 32  # of candidates evaluated at once, as in `_separable.search`
+_CHUNK = 32  # of candidates evaluated at once, as in `modelling.grid.search`
 # The best of each of so many random groups of candidates is followed: unlike the best of all they
 # seldom lie in one valley.
 _FOLLOWED = 8

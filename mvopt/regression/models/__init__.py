@@ -1,10 +1,10 @@
 """Named models with automatic first guesses; `NAMED` maps each name to its model."""
 
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._constant import (
     constant,
 )
 from mvopt.regression.models._expression import expression
-from mvopt.regression.models._model import Model
 from mvopt.regression.models.asymmetric import (
     breit_wigner,
     doniach,

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._separable import Points
+from mvopt.regression.modelling.grid import Points
+from mvopt.regression.modelling.model import Model
 
 Array = jax.Array
 

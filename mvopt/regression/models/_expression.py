@@ -9,7 +9,7 @@ import numpy as np
 
 from mvopt.regression.expression import Expression, parse
 from mvopt.regression.guessing import Search
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.model import Model
 
 Array = jax.Array
 

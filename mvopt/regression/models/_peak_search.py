@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._separable import Points, combinations, extent, geometric, search
+from mvopt.regression.modelling.grid import Points, combinations, extent, geometric, search
 
 Array = jax.Array
 

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf, erfc
 
+from mvopt.regression.modelling.grid import Points, combinations, extent, geometric, search
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._faddeeva import erfcx
-from mvopt.regression.models._model import Model
 from mvopt.regression.models._peak_search import crossed, extremes, joined, peak_search
 from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import Points, combinations, extent, geometric, search
 from mvopt.regression.models.peaks import bell, resonance
 
 Array = jax.Array

@@ -4,9 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     extent,
@@ -15,6 +13,8 @@ from mvopt.regression.models._separable import (
     ordered_pairs,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._saturation import exp_below
 from mvopt.regression.models.exponentials import rate_search
 from mvopt.regression.models.growth import michaelis_menten, power_law
 

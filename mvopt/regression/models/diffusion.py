@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points, combinations, geometric, largest, search
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import Points, combinations, geometric, largest, search
 from mvopt.regression.models.exponentials import rate_search, two_rates
 
 Array = jax.Array

@@ -8,9 +8,7 @@ from jax import lax
 
 from mvopt.linalg.qr import back_in_place, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     fit_columns,
@@ -18,6 +16,8 @@ from mvopt.regression.models._separable import (
     largest,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._saturation import exp_below
 
 Array = jax.Array
 

@@ -3,9 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._saturation import exp_below, exp_within
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     extent,
@@ -14,6 +12,8 @@ from mvopt.regression.models._separable import (
     largest,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._saturation import exp_below, exp_within
 from mvopt.regression.models.exponentials import rate_search
 
 Array = jax.Array

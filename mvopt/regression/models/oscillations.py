@@ -5,9 +5,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points, combinations, extent, search
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._saturation import exp_below, exp_within
-from mvopt.regression.models._separable import Points, combinations, extent, search
 
 Array = jax.Array
 

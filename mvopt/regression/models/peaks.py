@@ -6,9 +6,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._peak_search import peak_search
-from mvopt.regression.models._separable import Points
 
 Array = jax.Array
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points, combinations, extent, geometric, search
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._peak_search import BROAD, crossed, extremes, joined, narrow_widths
-from mvopt.regression.models._separable import Points, combinations, extent, geometric, search
 from mvopt.regression.models.peaks import resonance
 
 Array = jax.Array

@@ -5,10 +5,10 @@ import math
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points, combinations, extent, geometric, search
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._peak_search import extremes, peak_search
 from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import Points, combinations, extent, geometric, search
 
 Array = jax.Array
 

@@ -10,10 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._convolution import mean_decay
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._saturation import exp_below, relative_rise
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     fastest,
@@ -22,6 +19,9 @@ from mvopt.regression.models._separable import (
     ordered_pairs,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._convolution import mean_decay
+from mvopt.regression.models._saturation import exp_below, relative_rise
 from mvopt.regression.models.exponentials import two_rates
 
 Array = jax.Array

@@ -5,8 +5,8 @@ from functools import cache, partial
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._separable import Points, extent, fit_columns
+from mvopt.regression.modelling.grid import Points, extent, fit_columns
+from mvopt.regression.modelling.model import Model
 
 Array = jax.Array
 

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     fastest,
@@ -13,6 +12,7 @@ from mvopt.regression.models._separable import (
     largest,
     search,
 )
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models.exponentials import rate_search, two_rates
 from mvopt.regression.models.growth import rise_from_zero
 

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._separable import Points, combinations, geometric, largest, search
+from mvopt.regression.modelling.grid import Points, combinations, geometric, largest, search
+from mvopt.regression.modelling.model import Model
 
 Array = jax.Array
 

@@ -4,15 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._saturation import exp_below, exp_within
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     extent,
     geometric,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._saturation import exp_below, exp_within
 
 Array = jax.Array
 

@@ -12,9 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
 
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._peak_search import crossed
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     combinations,
     extent,
@@ -23,6 +21,8 @@ from mvopt.regression.models._separable import (
     ordered_pairs,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._peak_search import crossed
 
 Array = jax.Array
 Form = Callable[[Array], Array]

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 
 from mvopt.linalg.qr import back_in_place, leading_part, pivoted_qr
 from mvopt.linalg.triangular import solve_upper
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points, largest
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import Points, largest
 
 Array = jax.Array
 

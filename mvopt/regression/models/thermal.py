@@ -8,10 +8,10 @@ distribution; that of Maxwell and Boltzmann alone has no second place for it.
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._model import Model
+from mvopt.regression.modelling.grid import Points, combinations, extent, geometric, search
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._peak_search import joined
 from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import Points, combinations, extent, geometric, search
 from mvopt.regression.models.exponentials import rate_search
 from mvopt.regression.models.steps import FINER, guess_step, logistic
 

@@ -8,9 +8,7 @@ formulas is ∫ Cp(s) exp(-rate (time - s)) ds from the first time on.
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._convolution import convolved, in_order
-from mvopt.regression.models._model import Model
-from mvopt.regression.models._separable import (
+from mvopt.regression.modelling.grid import (
     Points,
     extent,
     geometric,
@@ -18,6 +16,8 @@ from mvopt.regression.models._separable import (
     ordered_pairs,
     search,
 )
+from mvopt.regression.modelling.model import Model
+from mvopt.regression.models._convolution import convolved, in_order
 
 Array = jax.Array
 

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf
 
+from mvopt.regression.modelling.grid import Points
+from mvopt.regression.modelling.model import Model
 from mvopt.regression.models._faddeeva import erfcx, wofz_real
-from mvopt.regression.models._model import Model
 from mvopt.regression.models._peak_search import Peak, peak_search
 from mvopt.regression.models._saturation import exp_below
-from mvopt.regression.models._separable import Points
 from mvopt.regression.models.peaks import resonance
 
 Array = jax.Array

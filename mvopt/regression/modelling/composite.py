@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._refinement import Target, descend, unbounded, with_best_linear
-from mvopt.regression.models._separable import Points, extent
+from mvopt.regression.modelling.grid import Points, extent
+from mvopt.regression.modelling.refinement import Target, descend, unbounded, with_best_linear
 from mvopt.regression.separable import linear_indices
 
 Array = jax.Array

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mvopt.regression.models._separable import fit_columns, largest
+from mvopt.regression.modelling.grid import fit_columns, largest
 
 Array = jax.Array
 

@@ -8,8 +8,8 @@ from typing import Any, overload
 import jax
 import jax.numpy as jnp
 
-from mvopt.regression.models._separable import Points
-from mvopt.regression.models.composite import joined, parts_of, prefixed
+from mvopt.regression.modelling.composite import joined, parts_of, prefixed
+from mvopt.regression.modelling.grid import Points
 
 Array = jax.Array
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.axes import Layout, split_given
@@ -46,12 +47,13 @@ def linear_fit(
     determine is zero, with an infinite standard error, and the status SINGULAR. Raises ValueError
     for shapes that do not fit.
     """
-    data = tuple(None if each is None else jnp.asarray(each) for each in (design, y, sigma, mask))
+    given = (design, y, sigma, mask)
+    data = tuple(None if each is None else _tree.as_leaf(each) for each in given)
     names = ("design", "y", "sigma", "mask")
     layout, rows, shared, size = split_given(data, in_axes, names)
     setup = _Setup(layout, absolute_sigma)
     if size is None:
-        return jax.tree.map(lambda leaf: leaf[0], _fit_rows(setup, [], shared))
+        return _fit_rows(setup, [], shared)
     return in_blocks(lambda rows, _: _fit_rows(setup, rows, shared), rows, size)
 
 
@@ -70,7 +72,8 @@ def _fit_rows(setup: _Setup, rows: list[Array], shared: list[Array]) -> Fit:
     def fit(row: list[Array]) -> Fit:
         return _fit(*setup.layout.join(row, shared), absolute_sigma=setup.absolute_sigma)
 
-    return in_chunks(fit, rows, lanes)
+    fits = in_chunks(fit, rows, lanes)
+    return fits if rows else _tree.take(fits, 0)
 
 
 def _check(design: Array, y: Array, sigma: Array | None, mask: Array | None) -> None:

@@ -22,6 +22,8 @@ exclude_patterns = ["**/__pycache__"]
 
 html_theme = "furo"
 html_title = "mvopt"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 

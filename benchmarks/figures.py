@@ -51,6 +51,8 @@ def draw(figure: Figure, path: Path) -> bool:
         axes.set_xscale("log")
     if figure.log_y:
         axes.set_yscale("log")
+    else:
+        axes.ticklabel_format(axis="y", useOffset=False)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     canvas.savefig(path, dpi=110)

@@ -15,6 +15,7 @@ from mvopt.iteration.blocks import in_blocks, lanes_for
 from mvopt.iteration.drive import Options
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.protocol import Solver, TreeSolver
+from mvopt.iteration.remedies import explained
 
 # (a flat function of flat params, flat bounds) -> the problem that a solver takes
 Problem = Callable[[Callable[[Array], Array], tuple[Array, Array] | None], Any]
@@ -157,6 +158,7 @@ def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
     return (solution, found) if rows else _tree.take((solution, found), 0)
 
 
+@explained()
 def footprint(solver: Solver, problem_of: Callable, start: Array, rows: list[Array]) -> int:
     """Bytes that a lane goes through in a round: its state, its evaluation and its data."""
     row = [leaf[0] for leaf in rows]

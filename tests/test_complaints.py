@@ -75,6 +75,46 @@ def test_a_solver_may_be_an_argument_of_a_compiled_function(compiled):
     assert 0 < np.abs(exact - loose).max() < 0.1
 
 
+@jax.custom_vjp
+def backwards_only(x):
+    return jnp.sin(x)
+
+
+backwards_only.defvjp(lambda x: (jnp.sin(x), x), lambda x, bar: (bar * jnp.cos(x),))
+
+
+def forwards_only(x):
+    return jax.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * x), (0, x))[1]
+
+
+def residual_backwards(p, y):
+    return backwards_only(p[0] * X) - y
+
+
+ONE_WAY = {
+    "least_squares": lambda **axes: least_squares(residual_backwards, START, (DECAYS,), **axes),
+    "curve_fit": lambda **axes: curve_fit(
+        lambda x, p: backwards_only(p[0] * x), X, DECAYS, START, in_axes=(None, 0)
+    ),
+    "root": lambda **axes: root(lambda x, _: backwards_only(x) - 0.1, 0.5, (0.0,)),
+}
+
+
+@pytest.mark.parametrize("name", ONE_WAY)
+def test_a_function_that_is_differentiated_backwards_only_is_told_what_to_do(name):
+    with pytest.raises(TypeError, match="jvp") as caught:
+        ONE_WAY[name](in_axes=(None, 0))
+    assert sum("jax.custom_jvp instead" in note for note in caught.value.__notes__) == 1
+
+
+def test_a_function_that_is_differentiated_forwards_only_is_told_what_to_do():
+    with pytest.raises(ValueError, match="Reverse-mode") as caught:
+        minimize(lambda x: forwards_only(x) ** 2, 0.5)
+    assert sum("NelderMead()" in note for note in caught.value.__notes__) == 1
+    fit = least_squares(lambda x: forwards_only(x) - 16.0, 1.5)
+    np.testing.assert_allclose(fit.params, 2.0, rtol=1e-9)
+
+
 def by_minimize(shift, low, budget):
     bounds = (np.full(2, low), np.full(2, 9.0))
     options = {"solver": BFGS(), "bounds": bounds, "max_steps": budget, "in_axes": (None, 0)}

@@ -10,11 +10,13 @@ from mvopt import _tree
 from mvopt._types import Array
 from mvopt.iteration.drive import Options, drive
 from mvopt.iteration.method import Method, Outcome
+from mvopt.iteration.remedies import explained
 
 # Fewer problems are not worth the time that a kernel takes to compile: twice that of the lanes.
 FEW = 1 << 11
 
 
+@explained()
 def work_off(
     method: Method,
     starts: Array,

@@ -61,7 +61,8 @@ def curve_fit(
     solution in closed form.
     max_steps: evaluations of model and Jacobian for each data set.
     precision: "float32", "float64", or "mixed": a float32 fit finished in float64, covariance
-    included; None: the dtype of the data. The last two need `jax.config` `jax_enable_x64`.
+    included, whose `num_steps` are those in float64; None: the dtype of the data. float64 and mixed
+    need `jax.config` `jax_enable_x64`.
 
     Returns a `Fit`; `p_value` is NaN without sigma, for then χ² has no scale. No data set of a
     batch can harm another: NaN, too few points or a sigma that is not positive end in its status.

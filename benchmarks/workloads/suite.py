@@ -26,5 +26,9 @@ def add(whole: Report, name: str, part: Report) -> None:
     """What `part` found, as the part `name` of the whole."""
     whole.metrics += [metric._replace(name=f"{name}.{metric.name}") for metric in part.metrics]
     whole.tables += [table._replace(title=f"{name}: {table.title}") for table in part.tables]
+    whole.figures += [
+        figure._replace(name=f"{name}-{figure.name}", title=f"{name}: {figure.title}")
+        for figure in part.figures
+    ]
     whole.outcomes |= {f"{name}.{method}": how for method, how in part.outcomes.items()}
     whole.notes += [f"{name}: {note}" for note in part.notes]

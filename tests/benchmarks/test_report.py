@@ -7,8 +7,10 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import comparison, peers
+from benchmarks.figures import Figure
 from benchmarks.report import Report, Table
 from benchmarks.timing import Method, interleave
+from benchmarks.workloads import suite
 from benchmarks.workloads.collect import from_peers
 
 
@@ -58,6 +60,16 @@ def test_peers_that_cannot_take_part_are_named(monkeypatch):
     assert outcomes["jaxopt"] == "failed: RuntimeError: no luck"
     assert outcomes["lmfit"].startswith("skipped: not installed")
     assert outcomes["nlsq"].startswith("skipped: not asked for")
+
+
+def test_what_a_part_of_a_suite_found_goes_by_its_name(report):
+    report.figures.append(Figure("profile", "Profile", "x", "y", {"mvopt": [(1.0, 0.5)]}))
+    whole = Report("suite", {})
+    suite.add(whole, "roots", report)
+    assert [metric.name for metric in whole.metrics] == [f"roots.{m.name}" for m in report.metrics]
+    assert [(each.name, each.title) for each in whole.figures] == [
+        ("roots-profile", "roots: Profile")
+    ]
 
 
 def test_written_files_hold_every_metric_with_unit_and_direction(report, tmp_path):

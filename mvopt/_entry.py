@@ -10,7 +10,7 @@ import numpy as np
 
 from mvopt import _tree
 from mvopt._types import Array, Solution
-from mvopt.iteration.axes import Layout, axes_of, split
+from mvopt.iteration.axes import Layout, axes_of, leaves_with_axes, split
 from mvopt.iteration.blocks import in_blocks, lanes_for
 from mvopt.iteration.drive import Options
 from mvopt.iteration.implicit import solve
@@ -210,14 +210,25 @@ def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
 
 
 def axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> Any:
-    """0 for a bound with an axis more than one problem's params: each problem has its own."""
-    leaves = jax.tree.leaves(x0)
-    if bounds is None or len(leaves) != 1:
+    """0 for a bound with an axis more than one problem's params: each problem has its own.
+
+    A bound of several arrays of params at once is the same for all problems.
+    """
+    if bounds is None:
         return None
-    one = leaves[0].ndim - (start_axes is not None)
-    return tuple(
-        jax.tree.map(lambda leaf: 0 if leaf.ndim > max(one, 0) else None, side) for side in bounds
-    )
+    one = [
+        jnp.ndim(leaf) - (axis is not None) for leaf, axis in leaves_with_axes(x0, start_axes, "x0")
+    ]
+
+    def axes(side: Any) -> Any:
+        limits, structure = jax.tree.flatten(side)
+        if len(limits) != len(one):
+            return None
+        pairs = zip(limits, one, strict=True)
+        found = [0 if jnp.ndim(limit) > max(ndim, 0) else None for limit, ndim in pairs]
+        return jax.tree.unflatten(structure, found)
+
+    return tuple(map(axes, bounds))
 
 
 def flat_bounds(

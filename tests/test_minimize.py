@@ -65,6 +65,20 @@ def test_every_problem_of_a_batch_may_have_its_own_bounds():
     assert found.value[1] < 4.95
 
 
+@pytest.mark.parametrize("start_axes", [0, {"a": 0, "b": None}])
+def test_bounds_of_a_mapping_are_for_each_problem_where_they_have_an_axis_more(start_axes):
+    def distance(p, target):
+        return (p["a"] - target) ** 2 + jnp.sum((p["b"] - target) ** 2)
+
+    start = {"a": np.zeros(3), "b": np.zeros((3, 2) if start_axes == 0 else 2)}
+    lower = {"a": np.array([-9.0, 2.0, -9.0]), "b": np.array([-9.0, 1.5])}
+    upper = {"a": np.array(9.0), "b": np.array([[0.5, 9.0], [9.0, 9.0], [9.0, 2.0]])}
+    found = minimize(distance, start, (np.ones(3),), bounds=(lower, upper), in_axes=(start_axes, 0))
+    np.testing.assert_array_equal(found.status, Status.CONVERGED)
+    np.testing.assert_allclose(found.params["a"], [1, 2, 1], atol=1e-9)
+    np.testing.assert_allclose(found.params["b"], [[0.5, 1.5], [1, 1.5], [1, 1.5]], atol=1e-9)
+
+
 # The rule is linear, and JAX transposes it: either direction is enough for a solver.
 @pytest.mark.parametrize(
     ("name", "transform"),

@@ -35,7 +35,7 @@ def split(
     found = [
         (name, *pair)
         for arg, axes, name in zip(args, in_axes, names, strict=True)
-        for pair in _leaves_with_axes(arg, axes, name)
+        for pair in leaves_with_axes(arg, axes, name)
     ]
     # Blocks of a batch are cut on the device, and all of them need what is shared.
     hold = _own if all(axis is None for *_, axis in found) else jnp.asarray
@@ -83,7 +83,8 @@ def _own(leaf: Any) -> Any:
     return array.copy() if isinstance(array, np.ndarray) else array
 
 
-def _leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Any, int | None]]:
+def leaves_with_axes(arg: Any, axes: Any, name: str) -> list[tuple[Any, int | None]]:
+    """Each leaf of an argument with its axis; ValueError where the axes are of another form."""
     if axes is None or isinstance(axes, int):
         return [(leaf, axes) for leaf in jax.tree.leaves(arg)]
     is_none = lambda x: x is None

@@ -62,6 +62,17 @@ def test_each_data_set_has_its_own_bounds_and_prior():
     np.testing.assert_allclose(pulled.params[:, 1], [1.0, 2.0], atol=1e-3)
 
 
+def test_in_a_mapping_too():
+    both, high = np.stack([Y, Y]), {"a": np.array([2.0, 9.0]), "b": 9.0, "c": 9.0}
+    batch = curve_fit(decay, X, both, START, bounds=(0.0, high), in_axes=(None, 0))
+    assert batch.params["a"][0] == 2
+    free = curve_fit(decay, X, Y, START)
+    np.testing.assert_allclose(batch.params["a"][1], free.params["a"], rtol=1e-8)
+    prior = {"b": (np.array([1.0, 2.0]), 1e-4)}
+    pulled = curve_fit(decay, X, both, START, prior=prior, in_axes=(None, 0))
+    np.testing.assert_allclose(pulled.params["b"], [1.0, 2.0], atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -151,6 +151,30 @@ def test_going_on_again_and_again_is_compiled_once(compiled):
     assert further(state, 100).status == Status.CONVERGED
 
 
+def thermistor(x, p):
+    return p[0] * jnp.exp(p[1] / (x + p[2]))
+
+
+@pytest.mark.parametrize(("dtype", "noise"), [("float64", 1e-4), ("float32", 1e-2)])
+def test_residuals_that_are_rounded_more_than_their_squares_fail_nothing(dtype, noise):
+    """Each is a small difference of large numbers, and so is the decrease that a step gains."""
+    x, truth = np.linspace(50, 125, 16), np.array([0.006, 6000.0, 340.0])
+    errors = np.random.default_rng(0).normal(size=(100, 16))
+    y = np.asarray(thermistor(x, truth)) * (1 + noise * errors)
+    start = np.array([0.02, 4000.0, 250.0])
+    fit = curve_fit(thermistor, x, y, start, in_axes=(None, 0), precision=dtype)
+    np.testing.assert_array_equal(fit.status, Status.CONVERGED)
+    for params, each in zip(fit.params[::25], y[::25], strict=True):
+        params = np.asarray(params, float)
+
+        def scaled(q, params=params, each=each):
+            return (np.asarray(thermistor(x, q * params)) / each - 1) / noise * each / each.max()
+
+        best = scipy.optimize.least_squares(scaled, np.ones(3), xtol=1e-15, ftol=1e-15)
+        tolerance = 1e-9 if dtype == "float64" else 1e-3
+        assert 2 * best.cost > (1 - tolerance) * np.sum(scaled(np.ones(3)) ** 2)
+
+
 def two_points(p, y):
     return misfit(p, y)[jnp.array([1, 5])]
 

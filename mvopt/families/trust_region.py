@@ -129,10 +129,11 @@ class TrustRegionMethod:
         eps = jnp.finfo(state.trial.dtype).eps
         old = state.model
         first = jnp.isinf(old.cost)
-        # Below this a decrease is lost in the rounding of the cost itself; then the step is judged
-        # by whether it brings the gradient down.
-        blind = ~first & (jnp.abs(state.predicted) <= 16 * eps * old.cost)
-        threshold = jnp.where(blind, old.cost * (1 + 32 * eps), old.cost)
+        # Below this a decrease is lost in the rounding of the cost, or of the residuals in it; then
+        # the step is judged by whether it brings the gradient down.
+        lost = eps * (16 * old.cost + old.size() * old.norm())
+        blind = ~first & (jnp.abs(state.predicted) <= lost)
+        threshold = jnp.where(blind, old.cost + 2 * lost, old.cost)
         new = linearize(problem, state.trial, evaluation, threshold)
         accept = new.finite & (new.cost < threshold) & (~blind | (new.projection < old.projection))
         model = _tree.where(accept, new, old)

@@ -95,7 +95,7 @@ def test_what_is_compiled_for_one_class_is_not_run_for_another(one, other):
 
 
 def test_a_node_comes_back_whole():
-    solver = solvers.LBFGS(memory=7)
+    solver = solvers.LBFGS(ftol=1e-9, memory=7)
     leaves, structure = jax.tree.flatten(solver)
     assert jax.tree.unflatten(structure, leaves) == solver
     assert structure == jax.tree.structure(solvers.LBFGS(memory=7))

@@ -20,6 +20,7 @@ def node(cls: type[T]) -> type[T]:
     Unlike those of `jax.tree_util.register_dataclass`, structures of two classes differ: JAX 0.10
     takes those as equal, and runs what it has compiled for one solver when given another.
     """
+    # The types cannot say that `cls` is a dataclass, which `fields` wants.
     static = [each.name for each in fields(cls) if each.metadata.get("static")]  # type: ignore[arg-type]
     data = [each.name for each in fields(cls) if each.name not in static]  # type: ignore[arg-type]
     keys = [jax.tree_util.GetAttrKey(name) for name in data]

@@ -62,7 +62,7 @@ def test_each_data_set_has_its_own_bounds_and_prior():
     np.testing.assert_allclose(pulled.params[:, 1], [1.0, 2.0], atol=1e-3)
 
 
-def test_in_a_mapping_too():
+def test_each_data_set_has_its_own_bounds_and_prior_of_a_mapping():
     both, high = np.stack([Y, Y]), {"a": np.array([2.0, 9.0]), "b": 9.0, "c": 9.0}
     batch = curve_fit(decay, X, both, START, bounds=(0.0, high), in_axes=(None, 0))
     assert batch.params["a"][0] == 2

@@ -114,7 +114,10 @@ def verdict(
 
 
 def residual_share(residual: np.ndarray, jacobian: np.ndarray, x: np.ndarray) -> float:
-    """Largest |f_i| over 1 + Σ_j |J_ij x_j|, the size of the terms that f_i is a sum of."""
+    """Largest |f_i| over 1 + Σ_j |J_ij x_j|, the size of the terms that f_i is a sum of.
+
+    The Jacobian may be that at another point than the residual, whose `x` is then given.
+    """
     if not np.all(np.isfinite(residual)):
         return np.inf
     size = np.nan_to_num(np.abs(jacobian), nan=0.0, posinf=0.0) @ np.abs(x)

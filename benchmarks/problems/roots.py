@@ -186,6 +186,15 @@ def propane_combustion(x):
     return jnp.stack([first, second, third, fourth, total + r6 * c + r7 * b * c + r9 * b * d])
 
 
+def unknown_exponent(x):
+    """Powers of 1 + h with an unknown exponent, which overflow where a search goes astray."""
+    a, r, h = x
+    power, twice = (1 + h) ** -a, a * (a + 1) * r * h**2
+    first = a * r * h - r * (1 - power) - twice / 2 + 8
+    second = a * r * h * (1 - power / (1 + h)) - twice + 56 / 3
+    return jnp.stack([first, second, twice * (1 - power / (1 + h) ** 2) - 208 / 9])
+
+
 def deist_sefor(x):
     """Deist and Sefor (1967), Computer Journal 10, 78-82: cotangents between narrow poles."""
     beta = constants([0.02249, 0.02166, 0.02083, 0.02, 0.01918, 0.01835], x)
@@ -244,6 +253,7 @@ _OWN = (
             (-0.26059929002247645, 0.6225308966139109),
         ),
     ),
+    System("unknown_exponent", unknown_exponent, (1.0, 0.0, 1.0), ((1.0, 3.0, 2.0),)),
     System("powell_singular_2", powell_singular_2, (3.0, 1.0), ((0.0, 0.0),)),
     System("griewank_osborne", griewank_osborne, (1.0, 1.0), ((0.0, 0.0),)),
     System(

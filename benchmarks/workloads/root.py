@@ -1,7 +1,9 @@
 """Zeros of systems and of functions in brackets, by the residual, and a million Newton starts.
 
-A point is a root when every |f_i| is within the tolerance of 1 + Σ_j |J_ij x_j|, in float64; a
-method that says that it converged anywhere else has a false success.
+A point is a root when every |f_i| is within the tolerance of its unit, in float64; a method that
+says that it converged anywhere else has a false success. The unit is 1 + Σ_j |J_ij x_j| at the
+published start or, of a function in a bracket, at the root: at a point far away the terms could be
+so large that any f were nothing beside them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +85,8 @@ def systems(
             Case(system.name, f"×{factor:g}", (np.array(times(system.start, factor)),))
             for factor in options["factors"]
         ]
-        records += run_cases(system.residual, many, ways, options["tolerance"])
+        start = np.array(system.start)
+        records += run_cases(system.residual, many, ways, options["tolerance"], start)
     add_scores(report, "systems", records)
 
 
@@ -96,7 +99,8 @@ def brackets(
     records = []
     for function, cases in by_function(roots.CHANDRUPATLA[:: options["every"]]):
         jax.clear_caches()
-        records += run_cases(function, cases, ways, options["tolerance"])
+        known = next(case.root for case in roots.CHANDRUPATLA if case.function is function)
+        records += run_cases(function, cases, ways, options["tolerance"], np.array([known]))
     add_scores(report, "brackets", records)
 
 
@@ -120,15 +124,15 @@ def run_cases(
     cases: Sequence[Case],
     ways: dict[str, Prepare],
     tolerance: float,
+    typical: np.ndarray,
 ) -> list[Record]:
-    flat = lambda x: np.atleast_1d(np.asarray(x))
-    value, jacobian = jax.jit(function), jax.jit(jax.jacfwd(function))
+    """typical: (n,), where the sizes of the equations are judged."""
+    value = jax.jit(function)
+    shaped = lambda x: x if np.ndim(cases[0].arguments[0]) else x[0]
+    jacobian = np.asarray(jax.jacfwd(function)(shaped(typical))).reshape(typical.size, typical.size)
 
     def left(x: np.ndarray) -> float:
-        at = x if np.ndim(cases[0].arguments[0]) else x[0]
-        return judging.residual_share(
-            flat(value(at)), np.asarray(jacobian(at)).reshape(x.size, x.size), x
-        )
+        return judging.residual_share(np.atleast_1d(value(shaped(x))), jacobian, typical)
 
     prepared = {name: way(function) for name, way in ways.items()}
     records = []

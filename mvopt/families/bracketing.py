@@ -9,7 +9,7 @@ from mvopt._types import Array, Status
 from mvopt.families.equations import RootProblem
 from mvopt.families.stopping import AUTO, tolerance
 
-# At a pole or a jump |f| does not fall below this share of what it was at the ends.
+# On one side of a pole or a jump |f| does not fall below this share of what it was at the ends.
 _FALLEN = 0.1
 
 
@@ -144,9 +144,9 @@ class BracketingMethod:
 def _status(
     new: BracketState, f: Array, tol: Array, first: Array, second: Array, finite: Array
 ) -> Array:
-    best = jnp.abs(new.residual)
+    best, worst = jnp.abs(new.residual), jnp.maximum(jnp.abs(new.f1), jnp.abs(new.f2))
     closed = ~first & (jnp.abs(new.x2 - new.x1)[0] < tol)
-    status = jnp.where(best <= _FALLEN * new.level, Status.CONVERGED, Status.STALLED)
+    status = jnp.where(worst <= _FALLEN * new.level, Status.CONVERGED, Status.STALLED)
     status = jnp.where(closed, status, Status.RUNNING)
     status = jnp.where(~first & (best == 0), Status.CONVERGED, status)
     alike = second & (jnp.sign(new.f1) == jnp.sign(new.f2)) & (best != 0)

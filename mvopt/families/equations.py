@@ -64,6 +64,35 @@ def half_square(residual: Array) -> Array:
     return 0.5 * jnp.sum(residual * residual)
 
 
+def norm(residual: Array) -> Array:
+    """‖f‖, (), also where the squares overflow."""
+    largest, most = jnp.max(jnp.abs(residual)), float(jnp.finfo(residual.dtype).max)
+    # Not divided by the largest: the inverse of what nearly overflows is flushed to zero.
+    scale = jnp.where(
+        largest > most**0.25, most**-0.6, jnp.where(largest < most**-0.25, most**0.6, 1)
+    )
+    scale = scale.astype(residual.dtype)
+    return jnp.sqrt(jnp.sum((scale * residual) ** 2)) / scale
+
+
+def unit_of(size: Array) -> Array:
+    """What each equation is measured by, (n,), from the sizes of their terms at the start.
+
+    An equation all of whose terms are zero there takes the size of the largest.
+    """
+    largest = jnp.max(size)
+    return jnp.where(size > 0, size, jnp.where(largest > 0, largest, 1.0))
+
+
+def holds(residual: Array, unit: Array) -> Array:
+    """() bool: f has come down to a share of its size at the start that half the digits allow.
+
+    Necessary for a root: at a point far away, the rounding of the terms alone may exceed all that
+    the equations were at the start, and then they say nothing.
+    """
+    return (jnp.abs(residual) <= 4 * jnp.finfo(unit.dtype).eps ** 0.5 * unit).all()
+
+
 def largest_entry(residual: Array) -> Array:
     """Largest |f_i|, (); NaN before the first evaluation."""
     largest = jnp.max(jnp.abs(residual))
@@ -98,14 +127,21 @@ class Correction(NamedTuple):
     descent: Array  # (n,), to the minimum of the linear model of ‖f / scale‖ along its gradient
     lengths: Array  # (n,), of the columns of J / scale: units for lengths of steps
     scale: Array  # (n,), Σ_j |J_ij d_j|: what f is measured by
+    size: Array  # (n,), |f_i| + Σ_j |J_ij x_j|
     offset: Array  # (), largest |f_i| / Σ_j |J_ij x_j|: the share of the terms that is left over
     solved: Array  # () bool: the step does solve J d = −f, and it is short beside the params
     finite: Array  # () bool
     vanishing: Array  # () bool: J is zero
 
 
-def dense_correction(residual: Array, jacobian: Array, reach: Array) -> Correction:
-    """Newton's step by a factorisation of J (n, n); reach: (n,), magnitudes of the params."""
+def dense_correction(
+    params: Array, residual: Array, jacobian: Array, reach: Array, unit: Array
+) -> Correction:
+    """Newton's step by a factorisation of J (n, n); reach: (n,), magnitudes of the params lately.
+
+    Where the params tend to zero, so do the terms J_ij x_j: those with `reach` take their place, as
+    far as they do not exceed `unit`, (n,).
+    """
     finite = jnp.isfinite(residual).all() & jnp.isfinite(jacobian).all()
     sizes = jnp.abs(jacobian)
     step = solve_square(jacobian, -residual)
@@ -114,9 +150,10 @@ def dense_correction(residual: Array, jacobian: Array, reach: Array) -> Correcti
     # A param that is zero has no magnitude: a small one compared with the others, in the units of
     # the columns, limits what its rounding can mean.
     columns = jnp.max(sizes * _inverse(jnp.max(sizes, axis=1))[:, None], axis=0)
-    least = jnp.finfo(step.dtype).eps ** (1 / 3) * jnp.max(columns * reach)
-    reach = jnp.maximum(reach, least * _inverse(columns))
-    size = dot(sizes, reach)
+    least = jnp.finfo(step.dtype).eps ** (1 / 3) * jnp.max(columns * reach) * _inverse(columns)
+    own = dot(sizes, jnp.maximum(jnp.abs(params), least))
+    reach = jnp.maximum(reach, least)
+    size = jnp.maximum(own, jnp.minimum(dot(sizes, reach), unit))
     share = jnp.where(residual == 0, 0.0, jnp.abs(residual) / size)
     left, rounding = jnp.abs(residual + image), 16 * jnp.finfo(step.dtype).eps
     weighted = jnp.where(scale > 0, 1 / scale, 0.0)[:, None] * jacobian
@@ -131,6 +168,7 @@ def dense_correction(residual: Array, jacobian: Array, reach: Array) -> Correcti
         descent=descent,
         lengths=lengths,
         scale=scale,
+        size=jnp.abs(residual) + own,
         offset=jnp.max(share),
         solved=(left <= jnp.maximum(1e-3 * scale, rounding * size)).all() & is_short(step, reach),
         finite=finite & jnp.isfinite(step).all(),
@@ -187,16 +225,18 @@ def krylov_correction(
     solver = jax.scipy.sparse.linalg.cg if method == "cg" else jax.scipy.sparse.linalg.gmres
     step, _ = solver(product, -residual, tol=forcing, maxiter=_MAX_RESTARTS)
     image = product(step)
-    norm = jnp.linalg.norm(residual)
-    left = jnp.linalg.norm(residual + image)
+    length = norm(residual)
+    left = norm(residual + image)
+    share = share_of_terms(problem, params, residual, reach)
     return Correction(
         residual=residual,
         step=step,
         descent=step,
         lengths=jnp.ones_like(step),
-        scale=jnp.full_like(residual, norm),
-        offset=share_of_terms(problem, params, residual, reach),
-        solved=(left <= 0.5 * norm) & is_short(step, reach),
+        scale=jnp.full_like(residual, length),
+        size=jnp.full_like(residual, size_from(length, share)),
+        offset=share,
+        solved=(left <= 0.5 * length) & is_short(step, reach),
         finite=jnp.isfinite(residual).all() & jnp.isfinite(step).all(),
         vanishing=jnp.all(product(jnp.ones_like(params)) == 0),
     )
@@ -210,8 +250,13 @@ def share_of_terms(problem: RootProblem, params: Array, residual: Array, reach: 
     """
     signs = jax.random.rademacher(jax.random.key(0), params.shape, params.dtype)
     _, terms = jax.jvp(problem.residual, (params,), (signs * reach,))
-    norm = jnp.sqrt(jnp.sum(residual * residual))
-    return jnp.where(norm > 0, norm / jnp.sqrt(jnp.sum(terms * terms)), 0.0)
+    length = norm(residual)
+    return jnp.where(length > 0, length / norm(terms), 0.0)
+
+
+def size_from(length: Array, share: Array) -> Array:
+    """‖f‖ and that of the terms together, (), where ‖f‖ is this share of them."""
+    return length + jnp.where(share > 0, length / jnp.where(share > 0, share, 1.0), 0.0)
 
 
 def inverse_of(matrix: Array) -> Array:

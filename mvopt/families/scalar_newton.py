@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from mvopt._types import Array, Status
-from mvopt.families.equations import RootProblem, moved, vanished
+from mvopt.families.equations import RootProblem, holds, moved, unit_of, vanished
 
 _SUFFICIENT = 1e-4
 _SHRINK = 0.25
@@ -30,10 +30,15 @@ _WHOLE = 4.0 ** (_STATIONARY - 1)
 
 
 class ScalarState(NamedTuple):
-    """The best point, the trial after it, and the far end of the bracket around the root."""
+    """The best point; the present one, the trial after it, the far end of the bracket around the
+    root.
+    """
 
-    params: Array  # (1,)
-    residual: Array  # (), f there; infinite before the first evaluation
+    params: Array  # (1,), where |f| is least, or the root
+    residual: Array  # (), f there
+    point: Array  # (1,)
+    here: Array  # (), f there; infinite before the first evaluation
+    unit: Array  # (), what f is measured by, set at the start
     trial: Array  # (1,)
     other: Array  # (), a point where f has the other sign; NaN while none is known
     rejections: Array  # () int32, in a row; negative: the trial is taken whatever it brings
@@ -56,7 +61,9 @@ class ScalarState(NamedTuple):
 def scalar_blank(params: Array) -> ScalarState:
     """A state of this dtype."""
     zero, count = jnp.zeros((), params.dtype), jnp.zeros((), jnp.int32)
-    return ScalarState(params, zero, params, zero, count, count, count, count)
+    return ScalarState(
+        *(params, zero, params, zero, zero), *(params, zero, count, count, count, count)
+    )
 
 
 def scalar_init(problem: RootProblem, params: Array, state: ScalarState) -> ScalarState:
@@ -65,7 +72,8 @@ def scalar_init(problem: RootProblem, params: Array, state: ScalarState) -> Scal
     none = jnp.zeros_like(state.escapes)
     return state._replace(
         params=params,
-        residual=jnp.full_like(state.residual, jnp.inf),
+        point=params,
+        here=jnp.full_like(state.here, jnp.inf),
         trial=params,
         other=jnp.full_like(state.other, jnp.nan),
         rejections=none,
@@ -88,17 +96,18 @@ def scalar_step(
     max_escapes: Array | int,
 ) -> ScalarState:
     """Accept or reject the trial and choose the next one."""
-    (f, slope), (x, t) = evaluation, (state.params[0], state.trial[0])
+    (f, slope), (x, t) = evaluation, (state.point[0], state.trial[0])
     eps = jnp.finfo(t.dtype).eps
-    size, old_size = jnp.abs(f), jnp.abs(state.residual)
-    first, jumping = jnp.isinf(state.residual), state.rejections < 0
-    crossed = ~first & (((f < 0) & (state.residual > 0)) | ((f > 0) & (state.residual < 0)))
+    size, old_size = jnp.abs(f), jnp.abs(state.here)
+    first, jumping = jnp.isinf(state.here), state.rejections < 0
+    crossed = ~first & (((f < 0) & (state.here > 0)) | ((f > 0) & (state.here < 0)))
     finite = jnp.isfinite(f) & (jnp.isfinite(slope) | (f == 0))
     # Between the ends of a bracket a point with the sign of f at x takes its place in any case.
     narrows = ~jnp.isnan(state.other) & ~crossed
     better = size < (1 - _SUFFICIENT) * old_size
     accept = finite & (first | jumping | better | narrows)
-    new = jnp.where(accept, t, x)
+    new, here = jnp.where(accept, t, x), jnp.where(accept, f, state.here)
+    unit = jnp.where(first, unit_of((size + jnp.abs(slope * t))[None])[0], state.unit)
     other = jnp.where(crossed, jnp.where(accept, x, t), state.other)
     known, width = ~jnp.isnan(other), other - new
     closed = known & (jnp.abs(width) <= 2 * eps * jnp.abs(new))
@@ -129,15 +138,20 @@ def scalar_step(
     dropped = accept & (size <= 0.25 * old_size) & (jnp.abs(step) <= 0.5 * jnp.abs(t - x))
     exhausted = ~accept & finite & ~known & (rejections == 1)
     ended = closed & accept & (step * width > 0)
-    good = (f == 0) | (small & (dropped | exhausted)) | (nearly & ~first & (stuck | ended))
+    good = (small & (dropped | exhausted)) | (nearly & ~first & (stuck | ended))
+    good = (f == 0) | (good & holds(here[None], unit[None]))
     bad = (closed & accept) | (stuck & ~escape)
     status = jnp.where(good, Status.CONVERGED, jnp.where(bad, Status.STALLED, Status.RUNNING))
     shrinking = jnp.abs(t) <= 0.96 * jnp.abs(x)
     lost = vanished(f, slope == 0, old_size, shrinking, (state.linear > 0) | ~jnp.isnan(other))
     status = jnp.where(lost, Status.STALLED, status)
+    best = first | good | (jnp.abs(here) < jnp.abs(state.residual))
     return ScalarState(
-        params=new[None],
-        residual=jnp.where(accept, f, state.residual),
+        params=jnp.where(best, new, state.params),
+        residual=jnp.where(best, here, state.residual),
+        point=new[None],
+        here=here,
+        unit=unit,
         trial=following[None],
         other=other,
         rejections=jnp.where(escape, _JUMPING, rejections),

@@ -23,11 +23,15 @@ from mvopt._types import Array, Status
 from mvopt.families.equations import (
     RootProblem,
     half_square,
+    holds,
     inverse_of,
     largest_entry,
     moved,
+    norm,
     residual_and_jacobian,
     share_of_terms,
+    size_from,
+    unit_of,
 )
 from mvopt.families.stopping import AUTO, tolerance
 from mvopt.linalg.products import dot
@@ -49,10 +53,13 @@ class LowRank(NamedTuple):
 
 
 class BroydenState(NamedTuple):
-    """The best point, the inverse there and the trial."""
+    """The best point; the present one, the inverse there and the trial."""
 
-    params: Array  # (n,)
+    params: Array  # (n,), where the sum of squares is least, or the root
     residual: Array  # (n,), f there; infinite before the first evaluation
+    point: Array  # (n,)
+    here: Array  # (n,), f there; infinite before the first evaluation
+    unit: Array  # (n,), of each equation, set at the start
     inverse: Any  # (n, n), or `LowRank`
     scale: Array  # (n,), what f is measured by
     trial: Array  # (n,)
@@ -80,6 +87,7 @@ class Evaluation(NamedTuple):
     residual: Array  # (n,)
     inverse: Any  # of the Jacobian
     scale: Array  # (n,), largest |J_ij x_j| of each equation
+    size: Array  # (n,), |f_i| + Σ_j |J_ij x_j|
     share: Array  # (), of its own terms that f is; infinite if not wanted
 
 
@@ -114,16 +122,18 @@ class Broyden:
             else LowRank(zero, rows, rows, count)
         )
         return BroydenState(
-            *(params, params, inverse, params, params),
+            *(params, params, params, params, params, inverse, params, params),
             *(count, zero, no, no, zero, count),
         )
 
     def init(self, problem: RootProblem, params: Array, state: BroydenState) -> BroydenState:
         """State at the start; the infinite residual marks the first step."""
-        params = problem.clip(params)
+        params, infinite = problem.clip(params), jnp.full_like(params, jnp.inf)
         return state._replace(
             params=params,
-            residual=jnp.full_like(params, jnp.inf),
+            residual=infinite,
+            point=params,
+            here=infinite,
             trial=params,
             rejections=jnp.zeros_like(state.rejections),
             fraction=jnp.ones_like(state.fraction),
@@ -135,7 +145,8 @@ class Broyden:
         """f at the trial, with the Jacobian if the state asks for it."""
         residual, reach = problem.residual(state.trial), jnp.abs(state.trial)
         unknown = jnp.full((), jnp.inf, reach.dtype)
-        blank = Evaluation(residual, jax.tree.map(jnp.zeros_like, state.inverse), reach, unknown)
+        nothing = jax.tree.map(jnp.zeros_like, state.inverse)
+        blank = Evaluation(residual, nothing, reach, reach, unknown)
 
         def dense() -> Evaluation:
             _, jacobian = residual_and_jacobian(problem, state.trial)
@@ -143,7 +154,8 @@ class Broyden:
             sizes = jnp.sum(terms, axis=1)
             share = jnp.max(jnp.where(residual == 0, 0.0, jnp.abs(residual) / sizes))
             share = jnp.where(jnp.all(jacobian == 0), jnp.inf, share)
-            return Evaluation(residual, inverse_of(jacobian), jnp.max(terms, axis=1), share)
+            size = jnp.abs(residual) + sizes
+            return Evaluation(residual, inverse_of(jacobian), jnp.max(terms, axis=1), size, share)
 
         def limited() -> Evaluation:
             _, image = jax.jvp(problem.residual, (state.trial,), (residual,))
@@ -151,9 +163,10 @@ class Broyden:
             alpha = jnp.sum(residual * image) / jnp.where(square > 0, square, 1.0)
             _, slope = jax.jvp(problem.residual, (state.trial,), (jnp.ones_like(reach),))
             share = share_of_terms(problem, state.trial, residual, reach)
+            size = jnp.full_like(reach, size_from(norm(residual), share))
             share = jnp.where(jnp.all(slope == 0), jnp.inf, share)
             fresh = blank.inverse._replace(alpha=alpha)
-            return Evaluation(residual, fresh, jnp.zeros_like(reach), share)
+            return Evaluation(residual, fresh, jnp.zeros_like(reach), size, share)
 
         wanted = dense if isinstance(state.inverse, Array) else limited
         return lax.cond(state.renew, wanted, lambda: blank)
@@ -163,32 +176,39 @@ class Broyden:
     ) -> BroydenState:
         """Learn from the trial, accept or reject it, choose the next one."""
         residual, renewed = evaluation.residual, state.renew
-        first = jnp.isinf(state.residual[0])
+        first = jnp.isinf(state.here[0])
         finite = jnp.isfinite(residual).all()
+        unit = jnp.where(first, unit_of(evaluation.size), state.unit)
         scale = jnp.where(renewed, evaluation.scale, state.scale)
-        level, old_level = _level(residual, scale), _level(state.residual, scale)
+        level, old_level = _level(residual, scale), _level(state.here, scale)
         accept = finite & (first | renewed | (level < old_level))
 
-        s, y = state.trial - state.params, residual - state.residual
+        s, y = state.trial - state.point, residual - state.here
         learned = _updated(state.inverse, s, jnp.where(finite & ~renewed, y, 0.0))
         inverse = _tree.where(renewed, evaluation.inverse, learned)
-        params = jnp.where(accept, state.trial, state.params)
-        kept = jnp.where(accept, residual, state.residual)
-        step = -_apply(inverse, kept)
+        point = jnp.where(accept, state.trial, state.point)
+        here = jnp.where(accept, residual, state.here)
+        step = -_apply(inverse, here)
         rejections = jnp.where(accept, 0, state.rejections + 1)
         fraction = jnp.where(accept, 1.0, _SHRINK * state.fraction)
 
         share = jnp.where(renewed, evaluation.share, jnp.where(accept, jnp.inf, state.share))
         eps = jnp.finfo(level.dtype).eps
-        short = (jnp.abs(step) <= 4 * eps * jnp.abs(params)).all()
+        short = (jnp.abs(step) <= 4 * eps * jnp.abs(point)).all()
         exact = renewed | (state.exact & ~accept)
         usable = jnp.isfinite(step).all()
-        renew = ~exact & (short | (rejections >= _RENEW) | ~usable | (kept == 0).all())
-        trial = params + fraction * jnp.where(fraction == 1, moved(params, step), step)
-        trial = problem.clip(jnp.where(renew, params, trial))
+        renew = ~exact & (short | (rejections >= _RENEW) | ~usable | (here == 0).all())
+        trial = point + fraction * jnp.where(fraction == 1, moved(point, step), step)
+        trial = problem.clip(jnp.where(renew, point, trial))
+        small = jnp.where(holds(here, unit), share, jnp.inf)
+        status = self._status(state, here, share, small, exact, rejections, finite, usable)
+        best = first | (status == Status.CONVERGED) | (norm(here) < norm(state.residual))
         return BroydenState(
-            params=params,
-            residual=kept,
+            params=jnp.where(best, point, state.params),
+            residual=jnp.where(best, here, state.residual),
+            point=point,
+            here=here,
+            unit=unit,
             inverse=inverse,
             scale=scale,
             trial=trial,
@@ -197,21 +217,21 @@ class Broyden:
             renew=renew,
             exact=exact,
             share=share,
-            status=self._status(state, kept, share, exact, rejections, finite, usable),
+            status=status,
         )
 
-    def _status(self, state, residual, share, exact, rejections, finite, usable) -> Array:
+    def _status(self, state, residual, share, small, exact, rejections, finite, usable) -> Array:
         eps = jnp.finfo(residual.dtype).eps
         xtol = tolerance(self.xtol, 8 * eps, residual.dtype)
-        first = jnp.isinf(state.residual[0])
+        first = jnp.isinf(state.here[0])
         stuck = exact & ((rejections >= _GIVE_UP) | ~usable)
         # At the first point there is no step yet that confirms it: near a pole f looks alike.
-        confirmed = (share <= xtol) & exact & (~first | (rejections > 0))
+        confirmed = (small <= xtol) & exact & (~first | (rejections > 0))
         # Where the Jacobian is zero too, f may have underflowed as exp(x) does.
         zero = (residual == 0).all() & exact
         stuck = stuck | (zero & jnp.isinf(share) & ~first)
         good = (
-            (zero & (first | jnp.isfinite(share))) | confirmed | (stuck & (share <= eps ** (2 / 3)))
+            (zero & (first | jnp.isfinite(share))) | confirmed | (stuck & (small <= eps ** (2 / 3)))
         )
         status = jnp.where(stuck, Status.STALLED, Status.RUNNING)
         status = jnp.where(good, Status.CONVERGED, status)

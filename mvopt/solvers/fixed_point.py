@@ -15,7 +15,15 @@ from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Status
-from mvopt.families.equations import RootProblem, half_square, largest_entry, share_of_terms
+from mvopt.families.equations import (
+    RootProblem,
+    half_square,
+    holds,
+    largest_entry,
+    norm,
+    share_of_terms,
+    unit_of,
+)
 from mvopt.families.stopping import AUTO, tolerance
 from mvopt.linalg.products import dot
 from mvopt.linalg.qr import back_in_place, numerical_rank, pivoted_qr
@@ -31,10 +39,12 @@ _PATIENCE = 50
 class FixedPointState(NamedTuple):
     """The last point, the best one, and the differences between the points before."""
 
-    params: Array  # (n,), the best
+    params: Array  # (n,), where the sum of squares is least, or the root
     residual: Array  # (n,), f there; infinite before the first evaluation
     point: Array  # (n,), the last
     here: Array  # (n,), f there
+    unit: Array  # (n,), of each equation, set at the start
+    least: Array  # (), ‖f / x‖ of all points so far
     trial: Array  # (n,)
     points: Array  # (memory, n), ΔX
     residuals: Array  # (memory, n), ΔF; zero where there is none yet
@@ -83,7 +93,7 @@ class FixedPoint:
         rows = jnp.zeros((self.memory, params.shape[0]), params.dtype)
         count = jnp.zeros((), jnp.int32)
         return FixedPointState(
-            *(params, params, params, params, params),
+            *(params, params, params, params, params, jnp.zeros((), params.dtype), params),
             *(rows, rows, params),
             *(count, count, count, count),
         )
@@ -97,6 +107,7 @@ class FixedPoint:
             residual=infinite,
             point=params,
             here=infinite,
+            least=jnp.full_like(state.least, jnp.inf),
             trial=params,
             points=jnp.zeros_like(state.points),
             residuals=jnp.zeros_like(state.residuals),
@@ -125,11 +136,11 @@ class FixedPoint:
         reach = _reach(state)
         weight = jnp.where(reach > 0, 1 / reach, 1.0)
         first = jnp.isinf(state.residual[0])
-        size, best, last = (_norm(weight * f) for f in (residual, state.residual, state.here))
+        size, last = norm(weight * residual), norm(weight * state.here)
+        unit = jnp.where(first, unit_of(jnp.abs(residual) + reach), state.unit)
         finite = jnp.isfinite(residual).all()
         grown = ~first & (size > _GROWTH * last)
         accept = finite & (~grown | (state.remembered == 0))
-        better = finite & (first | (size < best))
         point = jnp.where(accept, state.trial, state.point)
         here = jnp.where(accept, residual, state.here)
         kept = accept & ~first
@@ -138,14 +149,20 @@ class FixedPoint:
         mixed = self._mixed(point, here, points, residuals, weight)
         shorter = state.point + _SHRINK * (state.trial - state.point)
         trial = problem.clip(jnp.where(finite, mixed, shorter))
-        waiting = jnp.where(better, 0, state.waiting + 1)
+        waiting = jnp.where(finite & (size < state.least), 0, state.waiting + 1)
         rejections = jnp.where(finite, 0, state.rejections + 1)
-        params = jnp.where(better, state.trial, state.params)
+        stopped = (waiting >= _PATIENCE) | (rejections >= _PATIENCE)
+        done = self._done(residual, share, reach, unit, first, stopped) & finite
+        status = jnp.where(stopped, Status.STALLED, Status.RUNNING)
+        status = jnp.where(done, Status.CONVERGED, status)
+        best = finite & (first | (norm(residual) < norm(state.residual)))
         return FixedPointState(
-            params=params,
-            residual=jnp.where(better, residual, state.residual),
+            params=jnp.where(best | done, state.trial, state.params),
+            residual=jnp.where(best | done, residual, state.residual),
             point=point,
             here=here,
+            unit=unit,
+            least=jnp.where(finite, jnp.minimum(size, state.least), state.least),
             trial=trial,
             points=points,
             residuals=residuals,
@@ -155,7 +172,7 @@ class FixedPoint:
             remembered=jnp.where(kept, jnp.minimum(state.remembered + 1, self.memory), 0),
             rejections=rejections,
             waiting=waiting,
-            status=self._status(state, residual, share, reach, finite, waiting, rejections),
+            status=jnp.where(first & ~finite, Status.NONFINITE, status).astype(jnp.int32),
         )
 
     def _mixed(self, point, here, points, residuals, weight) -> Array:
@@ -165,17 +182,13 @@ class FixedPoint:
         gamma = _least_squares((residuals * weight).T, weight * here)
         return plain - dot(gamma, points + self.step_size * residuals)
 
-    def _status(self, state, residual, share, reach, finite, waiting, rejections) -> Array:
+    def _done(self, residual, share, reach, unit, first, stopped) -> Array:
+        """Whether f is nothing beside x, to the tolerance or nearly so where all has stopped."""
         eps = jnp.finfo(reach.dtype).eps
         xtol = tolerance(self.xtol, 8 * eps, reach.dtype)
-        first = jnp.isinf(state.residual[0])
-        small = (jnp.abs(residual) <= xtol * reach).all() & (share <= eps**0.5)
-        done = finite & ((residual == 0).all() | (small & ~first))
-        stopped = (waiting >= _PATIENCE) | (rejections >= _PATIENCE)
-        near = (jnp.abs(state.residual) <= eps ** (2 / 3) * reach).all() & (share <= eps**0.5)
-        status = jnp.where(stopped, Status.STALLED, Status.RUNNING)
-        status = jnp.where(done | (stopped & near), Status.CONVERGED, status)
-        return jnp.where(first & ~finite, Status.NONFINITE, status).astype(jnp.int32)
+        size, root = jnp.abs(residual), holds(residual, unit) & (share <= eps**0.5)
+        small, near = (size <= xtol * reach).all(), (size <= eps ** (2 / 3) * reach).all()
+        return (residual == 0).all() | (root & ((small & ~first) | (near & stopped)))
 
     def status(self, problem: RootProblem, state: FixedPointState) -> Array:
         """`Status` as int32 ()."""
@@ -189,10 +202,6 @@ class FixedPoint:
 
 def _reach(state: FixedPointState) -> Array:
     return jnp.maximum(jnp.abs(state.trial), 0.5 * state.typical)
-
-
-def _norm(vector: Array) -> Array:
-    return jnp.sqrt(jnp.sum(vector * vector))
 
 
 def _pushed(rows: Array, row: Array, keep: Array) -> Array:

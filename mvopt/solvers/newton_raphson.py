@@ -7,6 +7,11 @@ Methods for Nonlinear Problems, section 3.3). Otherwise it is shortened. Where s
 a stationary point of the residual that is no root, the whole step is taken all the same, as the
 undamped method would, a few times; then the problem is stalled.
 
+Neither that nor a scale that changes from step to step lets the residual grow without bound: in the
+units that the equations have at the start, ‖f‖ never exceeds a fixed multiple of what it was there,
+as in the non-monotone rule of Li and Fukushima (2000, Optimization Methods and Software 13,
+181-201). The result is the root, or else the point with the least sum of squares.
+
 Toward a root at which J is singular the steps shrink by a constant ratio r. After a few of those
 the limit is extrapolated by d / (1 − r), which is the step of Schröder (1870) for a root of
 multiplicity 1 / (1 − r).
@@ -24,10 +29,13 @@ from mvopt.families.equations import (
     RootProblem,
     dense_correction,
     half_square,
+    holds,
     krylov_correction,
     largest_entry,
     moved,
+    norm,
     residual_and_jacobian,
+    unit_of,
     vanished,
 )
 from mvopt.families.scalar_newton import scalar_blank, scalar_init, scalar_step, value_and_slope
@@ -43,13 +51,20 @@ _DENSE_LIMIT = 2000
 _LINEAR_STEPS = 3
 # Rejected trials that show the rounding of f.
 _BLOCKED = 4
+# By how much ‖f‖ may exceed what it was at the start. Of 129 starts of published and other systems
+# 76 lead to a root with 1, 79 with 10, 80 with 1000 and 79 with 1e300.
+_GROWTH = 1e3
 
 
 class NewtonState(NamedTuple):
-    """The best point with the ways from it, and the trial on one of them."""
+    """The best point, and the present one with the ways from it and the trial on one of them."""
 
-    params: Array  # (n,)
+    params: Array  # (n,), where the sum of squares is least, or the root
     residual: Array  # (n,), f there; infinite before the first evaluation
+    point: Array  # (n,)
+    here: Array  # (n,), f there; infinite before the first evaluation
+    unit: Array  # (n,), of each equation, set at the start
+    ceiling: Array  # (), ‖f / unit‖ of no later point exceeds this
     step: Array  # (n,), Newton's, whole
     descent: Array  # (n,), along the gradient of ‖f / scale‖
     lengths: Array  # (n,), units for lengths of steps
@@ -111,7 +126,8 @@ class NewtonRaphson:
         zero, no = jnp.zeros((), params.dtype), jnp.zeros((), bool)
         count = jnp.zeros((), jnp.int32)
         return NewtonState(
-            *(params, params, params, params, params, params, params, params),
+            *(params, params, params, params, params, zero),
+            *(params, params, params, params, params, params),
             *(zero, zero, no, no, count, count, count, count),
         )
 
@@ -120,10 +136,13 @@ class NewtonRaphson:
         if params.shape[0] == 1:
             return scalar_init(problem, params, state)
         params = problem.clip(params)
-        none = jnp.zeros_like(state.escapes)
+        none, infinite = jnp.zeros_like(state.escapes), jnp.full_like(params, jnp.inf)
         return state._replace(
             params=params,
-            residual=jnp.full_like(params, jnp.inf),
+            residual=infinite,
+            point=params,
+            here=infinite,
+            unit=infinite,
             trial=params,
             typical=jnp.abs(params),
             fraction=jnp.ones_like(state.fraction),
@@ -149,7 +168,9 @@ class NewtonRaphson:
             return scalar_step(problem, state, evaluation, xtol, self.max_escapes)
         if self._method(state.params) == "dense":
             residual, jacobian = evaluation
-            evaluation = dense_correction(residual, jacobian, _reach(state))
+            evaluation = dense_correction(
+                state.trial, residual, jacobian, _reach(state), state.unit
+            )
         return _system_step(problem, state, evaluation, xtol, self.max_escapes)
 
     def status(self, problem: RootProblem, state: Any) -> Array:
@@ -167,9 +188,8 @@ class NewtonRaphson:
 
     def _inexact(self, problem: RootProblem, state: NewtonState) -> Correction:
         """Newton's step as exactly as the progress so far deserves."""
-        norm = jnp.linalg.norm(problem.residual(state.trial))
-        first = jnp.isinf(state.residual[0])
-        ratio = norm / jnp.linalg.norm(state.residual)
+        first = jnp.isinf(state.here[0])
+        ratio = norm(problem.residual(state.trial)) / norm(state.here)
         forcing = jnp.where(first, 0.1, jnp.clip(0.9 * ratio**2, 1e-6, 0.1))
         return krylov_correction(
             problem, state.trial, _reach(state), forcing, self._method(state.params)
@@ -189,15 +209,18 @@ def _system_step(
     max_escapes: Array | int,
 ) -> NewtonState:
     eps = jnp.finfo(xtol.dtype).eps
-    first = jnp.isinf(state.residual[0])
-    old_level, level = _level(state.residual, state.scale), _level(new.residual, state.scale)
+    first = jnp.isinf(state.here[0])
+    unit = jnp.where(first, unit_of(new.size), state.unit)
+    height = _level(new.residual, unit)
+    ceiling = jnp.where(first, _GROWTH * height, state.ceiling)
+    old_level, level = _level(state.here, state.scale), _level(new.residual, state.scale)
     better = level < (1 - _SUFFICIENT * state.fraction) * old_level
-    accept = new.finite & (first | state.jumping | better)
-    params = jnp.where(accept, state.trial, state.params)
+    accept = new.finite & (first | ((state.jumping | better) & (height <= ceiling)))
+    point = jnp.where(accept, state.trial, state.point)
     linear, factor = _multiplicity(state, new.step, accept & ~first)
     fresh = (new.residual, factor * new.step, new.descent, new.lengths, new.scale)
-    kept = (state.residual, state.step, state.descent, state.lengths, state.scale)
-    residual, step, descent, lengths, scale = _tree.where(accept, fresh, kept)
+    kept = (state.here, state.step, state.descent, state.lengths, state.scale)
+    here, step, descent, lengths, scale = _tree.where(accept, fresh, kept)
     fraction = jnp.where(
         accept,
         _next_fraction(state, step, lengths, first | state.jumping),
@@ -205,29 +228,35 @@ def _system_step(
     )
     straight = state.escapes % 2 == 1
     way = jnp.where(straight, fraction * step, _dogleg(step, descent, lengths, fraction))
-    trial = problem.clip(params + jnp.where(fraction == 1, moved(params, step), way))
+    trial = problem.clip(point + jnp.where(fraction == 1, moved(point, step), way))
 
-    stuck = (fraction < jnp.where(straight, 1e-3, _SHORTEST)) | (trial == params).all()
-    whole = problem.clip(params + step)
-    escape = stuck & (state.escapes < max_escapes) & ~state.jumping & (whole != params).any()
-    offset = jnp.where(accept, jnp.where(new.solved, new.offset, jnp.inf), state.offset)
-    small = accept & (new.offset <= xtol) & ~first
+    stuck = (fraction < jnp.where(straight, 1e-3, _SHORTEST)) | (trial == point).all()
+    whole = problem.clip(point + step)
+    escape = stuck & (state.escapes < max_escapes) & ~state.jumping & (whole != point).any()
+    low = holds(new.residual, unit)
+    offset = jnp.where(accept, jnp.where(low & new.solved, new.offset, jnp.inf), state.offset)
+    small = accept & low & (new.offset <= xtol) & ~first
     dropped = small & (level <= 0.25 * old_level)
     exhausted = ~accept & new.finite & (state.fraction == 1) & (state.offset <= xtol)
-    good = (residual == 0).all() | (dropped & state.small) | exhausted
+    good = (here == 0).all() | (dropped & state.small) | exhausted
     nearly = offset <= eps ** (2 / 3)
     blocked = jnp.where(nearly, state.blocked + ~accept, 0)
     good = good | (nearly & (stuck | (blocked >= _BLOCKED)))
-    shrinking = jnp.max(jnp.abs(params)) <= 0.96 * jnp.max(jnp.abs(state.params))
-    former = jnp.max(jnp.abs(state.residual))
-    lost = vanished(residual, new.vanishing, former, shrinking, state.linear > 0)
+    shrinking = jnp.max(jnp.abs(point)) <= 0.96 * jnp.max(jnp.abs(state.point))
+    former = jnp.max(jnp.abs(state.here))
+    lost = vanished(here, new.vanishing, former, shrinking, state.linear > 0)
     status = jnp.where(good, Status.CONVERGED, Status.RUNNING)
     status = jnp.where((stuck & ~escape & ~good) | lost, Status.STALLED, status)
     status = jnp.where(first & ~accept, Status.NONFINITE, status)
-    typical = jnp.where(state.escapes > 0, 0.0, jnp.abs(params))
+    typical = jnp.where(state.escapes > 0, 0.0, jnp.abs(point))
+    best = good | first | (norm(here) < norm(state.residual))
     return NewtonState(
-        params=params,
-        residual=residual,
+        params=jnp.where(best, point, state.params),
+        residual=jnp.where(best, here, state.residual),
+        point=point,
+        here=here,
+        unit=unit,
+        ceiling=ceiling,
         step=step,
         descent=descent,
         lengths=lengths,
@@ -247,7 +276,7 @@ def _system_step(
 
 def _next_fraction(state: NewtonState, step: Array, lengths: Array, anew: Array) -> Array:
     """The whole step after a whole step; after a shorter one as far as twice its length."""
-    went = jnp.sqrt(jnp.sum((lengths * (state.trial - state.params)) ** 2))
+    went = jnp.sqrt(jnp.sum((lengths * (state.trial - state.point)) ** 2))
     length = jnp.sqrt(jnp.sum((lengths * step) ** 2))
     longer = 2 * went / jnp.where(length > 0, length, 1.0)
     return jnp.where(anew | (state.fraction == 1) | (longer > 1), 1.0, longer)
@@ -277,7 +306,7 @@ def _level(residual: Array, scale: Array) -> Array:
 
 def _multiplicity(state: NewtonState, step: Array, accept: Array) -> tuple[Array, Array]:
     """Whole steps in a row that shrank by a constant ratio r; 1 / (1 − r) after a few, else 1."""
-    size = jnp.maximum(state.typical, jnp.abs(state.params))
+    size = jnp.maximum(state.typical, jnp.abs(state.point))
     unit = jnp.where(size > 0, 1 / size, 0.0)
     old, new = state.step * unit, step * unit
     product, square = jnp.sum(old * new), jnp.sum(old * old)

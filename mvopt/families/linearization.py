@@ -100,7 +100,7 @@ class Linearization(NamedTuple):
     params: Array  # (n,)
     cost: Array  # (), ½‖r‖² without a loss, infinite before the first evaluation
     gradient: Array  # (n,), Jᵀr, unscaled
-    lengths: Array  # (n,), ‖J_j‖, one where the column is zero or not free
+    columns: Array  # (n,), ‖J_j‖, zero where the parameter is not free
     free: Array  # (n,) bool
     ill: Array  # () bool: JᵀJ is not to be trusted, J = Q R is used
     matrix: Array  # (n, n), scaled JᵀJ; R of the scaled J if ill
@@ -108,6 +108,11 @@ class Linearization(NamedTuple):
     projection: Array  # (), ‖P r‖², P the projector on the range of J
     rank_deficient: Array  # () bool
     finite: Array  # () bool: residual and Jacobian are finite
+
+    @property
+    def lengths(self) -> Array:
+        """‖J_j‖, (n,), one where that is zero: what the variables are scaled by."""
+        return _unless_zero(self.columns)
 
     def norm(self) -> Array:
         """‖r‖."""
@@ -150,7 +155,7 @@ def unevaluated(params: Array) -> Linearization:
         params=params,
         cost=infinite,
         gradient=zeros,
-        lengths=zeros + 1,
+        columns=zeros,
         free=jnp.ones(n, bool),
         ill=jnp.zeros((), bool),
         matrix=matrix,
@@ -177,9 +182,8 @@ def linearize(
     free = problem.free(params, gradient)
     diagonal = diagonal_of(gram)
     finite = jnp.isfinite(diagonal).all()  # where a column is not finite, its length is not
-    # A length whose square is no normal number has lost its digits: the column counts as zero.
-    seen = free & (diagonal > jnp.finfo(params.dtype).tiny)
-    lengths = jnp.where(seen, jnp.sqrt(diagonal), 1.0)
+    columns = jnp.where(free, jnp.sqrt(diagonal), 0.0)
+    lengths = _unless_zero(columns)
     both = free[:, None] & free[None, :]
     gram = jnp.where(both, gram / (lengths[:, None] * lengths[None, :]), 0.0)
     slope = jnp.where(free, gradient / lengths, 0.0)
@@ -196,7 +200,7 @@ def linearize(
         params=params,
         cost=cost,
         gradient=gradient,
-        lengths=lengths,
+        columns=columns,
         free=free,
         ill=ill,
         matrix=matrix,
@@ -205,6 +209,11 @@ def linearize(
         rank_deficient=rank_deficient,
         finite=finite & jnp.isfinite(cost),
     )
+
+
+def _unless_zero(columns: Array) -> Array:
+    """One for a length whose square is no normal number: it has lost its digits."""
+    return jnp.where(columns > float(jnp.finfo(columns.dtype).tiny) ** 0.5, columns, 1.0)
 
 
 def _orthogonalize(rows, residual, free, lengths):

@@ -41,6 +41,7 @@ class TrustRegionState(NamedTuple):
     damping: Array  # (), λ of that step, zero inside the region
     binding: Array  # () bool: the region shortened that step
     scale: Array  # (n,), D
+    reach: Array  # (), ‖r‖ + Σ ‖J_j x_j‖ at the start
     rejections: Array  # () int32, trials rejected in a row
     status: Array  # () int32
 
@@ -97,6 +98,7 @@ class TrustRegionMethod:
             damping=zero,
             binding=no,
             scale=params,
+            reach=zero,
             rejections=count,
             status=count,
         )
@@ -135,11 +137,14 @@ class TrustRegionMethod:
         blind = ~first & (jnp.abs(state.predicted) <= lost)
         threshold = jnp.where(blind, old.cost + 2 * lost, old.cost)
         new = linearize(problem, state.trial, evaluation, threshold)
-        accept = new.finite & (new.cost < threshold) & (~blind | (new.projection < old.projection))
+        doubted, caution = _doubted(state, new)
+        credible = new.finite & ~doubted.any()
+        accept = credible & (new.cost < threshold) & (~blind | (new.projection < old.projection))
         model = _tree.where(accept, new, old)
         rejections = jnp.where(accept, 0, state.rejections + 1)
 
-        scale = jnp.where(accept, jnp.maximum(state.scale, model.lengths), state.scale)
+        scale = jnp.maximum(state.scale, jnp.where(accept, model.lengths, caution))
+        reach = jnp.where(first, model.norm() + model.size(), state.reach)
         # Neither a rejected trial nor one without a promised decrease lets the region be.
         ratio = jnp.where(blind, 0.5, (old.cost - new.cost) / state.predicted)
         ratio = jnp.where(accept & (state.predicted > 0), ratio, 0.0)
@@ -161,9 +166,10 @@ class TrustRegionMethod:
             damping=damping,
             binding=binding,
             scale=scale,
+            reach=reach,
             rejections=rejections,
             status=self._status(
-                model, trial, first & ~accept, blind & (rejections >= _BLIND_TRIALS)
+                model, reach, trial, first & ~accept, blind & (rejections >= _BLIND_TRIALS)
             ),
         )
 
@@ -177,16 +183,22 @@ class TrustRegionMethod:
         longer = jnp.where((ratio > 0.75) & state.binding, 2.0, 1.0) * state.radius
         return jnp.where(ratio >= 0.25, longer, shorter)
 
-    def _status(self, model: Linearization, trial: Array, undefined: Array, blocked: Array):
+    def _status(
+        self, model: Linearization, reach: Array, trial: Array, undefined: Array, blocked: Array
+    ) -> Array:
         eps = jnp.finfo(trial.dtype).eps
         gtol = stopping.tolerance(self.gtol, 10 * eps ** (2 / 3), trial.dtype)
         xtol = stopping.tolerance(self.xtol, eps, trial.dtype)
-        offset, size = model.offset(), model.size()
+        # A parameter so large that its rounding moves the model has no say in what is small.
+        offset, size = model.offset(), jnp.minimum(model.size(), reach / eps**0.5)
         converged = offset <= jnp.maximum(gtol * model.norm(), xtol * size)
         # What a step could still gain, ½‖P r‖², is lost in the rounding of the cost.
         nearly = offset <= jnp.maximum(8 * eps**0.5 * model.norm(), 4 * xtol * size)
         # A trial that is NaN moves nothing either.
         unmoved = ~jnp.any(jnp.abs(trial - model.params) > eps * jnp.abs(model.params))
+        # …or every column is orthogonal to r: where J is singular, P r is r itself.
+        orthogonal = jnp.max(jnp.abs(model.slope())) <= 8 * eps**0.5 * model.norm()
+        nearly = nearly | orthogonal
         stopped = blocked | unmoved
         done = converged | (stopped & nearly)
         good = jnp.where(model.rank_deficient, Status.SINGULAR, Status.CONVERGED)
@@ -201,6 +213,24 @@ class TrustRegionMethod:
     def optimality(self, problem: LeastSquaresProblem, params: Array) -> Array:
         """Projected gradient of the cost, (n,)."""
         return problem.optimality(params)
+
+
+def _doubted(state: TrustRegionState, new: Linearization) -> tuple[Array, Array]:
+    """Where a column said nothing of the way to the trial, (n,) bool, and what D has to be, (n,).
+
+    A column that is rounding alone, or that belongs to a plateau, promises that the parameter may
+    go anywhere. At the trial the truth comes out: the column is longer by orders of magnitude, or
+    the function is not finite, and then those are to blame of which the residual saw nothing. D
+    becomes what it is there, but lets the parameter change by itself where all change by theirs.
+    """
+    old, size = state.model, jnp.abs(state.model.params)
+    steep = float(jnp.finfo(size.dtype).eps) ** -0.75
+    unseen = (size > 0) & (old.columns * size <= jnp.finfo(size.dtype).eps * state.reach)
+    doubted = jnp.where(new.finite, new.columns > steep * state.scale, unseen)
+    doubted = doubted & jnp.isfinite(old.cost)
+    most = jnp.minimum(steep * state.scale, jnp.sqrt(jnp.sum((state.scale * size) ** 2)) / size)
+    there = jnp.where(new.finite, jnp.minimum(new.columns, most), most)
+    return doubted, jnp.where(doubted, there, 0.0)
 
 
 def _bounded_step(

@@ -268,3 +268,44 @@ def test_a_trial_that_is_not_a_number_ends_the_search():
     state = step(state._replace(trial=jnp.full(2, jnp.nan), length=jnp.asarray(jnp.nan)))
     assert state.status == Status.STALLED
     np.testing.assert_array_equal(state.params, start)
+
+
+GROWTH = (
+    *(4, 4, 4, 6, 6, 13, 22, 22, 26, 28, 38, 48, 55, 65, 65, 92, 112, 134, 171, 210, 267, 307, 353),
+    *(436, 669, 669, 818, 1029, 1219, 1405, 1617, 1791, 2032, 2032, 2182, 2298, 2389),
+)
+
+
+def test_columns_that_are_rounding_alone_hold_no_other_back():
+    """At the start two columns of three are 1e-16; the third can move, as MINPACK moves it."""
+    x, y = np.arange(36.0, 73.0), np.array(GROWTH, float)
+    residual = lambda p: p[0] * jnp.exp(-p[1] * x) + p[2] - y
+    flat = least_squares(residual, np.ones(3))
+    assert flat.status != Status.CONVERGED
+    np.testing.assert_allclose(flat.params[2], np.mean(y), rtol=1e-6)
+    near = least_squares(residual, np.array([1.0, -0.1, 1.0]))
+    assert near.status == Status.CONVERGED
+    np.testing.assert_allclose(2 * near.value, 569924.6, rtol=1e-7)
+
+
+def turned_peak(p, x, y):
+    """Widths p₃ and p₄ along axes turned by p₅: of a round peak the angle is nothing."""
+    u, v = x - p[1], y - p[2]
+    along, across = jnp.cos(p[5]) * u + jnp.sin(p[5]) * v, jnp.cos(p[5]) * v - jnp.sin(p[5]) * u
+    return p[0] * jnp.exp(-0.5 * ((along / p[3]) ** 2 + (across / p[4]) ** 2)) + p[6]
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3])
+def test_a_parameter_that_the_start_does_not_see(angle):
+    """Its column is 1e-15 there, and scaled to length one it sent the angle to 1e16."""
+    x, y = np.meshgrid(np.arange(20.0), np.arange(20.0))
+    true = np.array([10, 10, 10, 1.8, 4, 0.7, 1])
+    noise = np.random.default_rng(0).normal(0, 0.01, x.shape)
+    z = np.asarray(turned_peak(true, x, y)) + noise
+    residual = lambda p: (turned_peak(p, x, y) - z).ravel()
+    found = least_squares(residual, np.array([8, 9.5, 11, 3, 3, angle, 0]))
+    assert found.status == Status.CONVERGED
+    again = least_squares(residual, found.params)
+    np.testing.assert_allclose(again.value, found.value, rtol=1e-12)
+    np.testing.assert_allclose(np.sort(np.abs(found.params[3:5])), [1.8, 4], rtol=1e-2)
+    assert 2 * found.value < np.sum(noise**2)

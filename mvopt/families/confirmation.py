@@ -17,8 +17,8 @@ from mvopt.linalg.triangular import solve_lower
 def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
     """() bool: False where the exact Hessian promises a decrease that matters, or bends down.
 
-    What matters is more than 8 √eps of the value, or eps where the value is small. A plateau, where
-    gradient and Hessian are zero, is no minimum. True where the
+    What matters is more than 8 √eps of the value, or eps where the value is small. True where
+    gradient and Hessian are zero, for the conditions of first order hold exactly there; where the
     Hessian is not finite, or where the objective has no second derivative: then it has no say.
     """
     if not _twice_differentiable(problem, params):
@@ -31,7 +31,7 @@ def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
 
     def carefully() -> Array:
         move = model.move(problem._replace(bounds=None), jnp.full((), jnp.inf, params.dtype))
-        return move.nearly_convex & ~move.flat & ~(move.decrement > tolerance)
+        return move.nearly_convex & ~(move.decrement > tolerance)
 
     if not dense:
         return ~model.finite() | carefully()

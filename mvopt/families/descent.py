@@ -139,7 +139,7 @@ class DescentMethod:
         value, gradient = evaluation
         finite = jnp.isfinite(value) & jnp.isfinite(gradient).all()
         first = jnp.isinf(state.value)
-        searched, found, failed = self._searched(state, value, gradient, finite)
+        searched, found, failed = self._searched(problem, state, value, gradient, finite)
         accept = finite & (found | state.forced)
         here = self._moved(problem, state, value, gradient, accept)
         again = first | accept | failed
@@ -151,14 +151,19 @@ class DescentMethod:
         return state._replace(status=self._status(state, done & again, first & ~accept))
 
     def _searched(
-        self, state: DescentState, value: Array, gradient: Array, finite: Array
+        self,
+        problem: ObjectiveProblem,
+        state: DescentState,
+        value: Array,
+        gradient: Array,
+        finite: Array,
     ) -> tuple[Search, Array, Array]:
         """The interval after an evaluation, whether that was good enough, whether none will be."""
         eps = jnp.finfo(value.dtype).eps
         old, start = state.search, jnp.sum(state.gradient * state.direction)
         moved = state.trial - state.params
         # A component that a bound stops has no part in the slope along the projected line.
-        going = jnp.where(moved == 0, 0.0, state.direction)
+        going = _kept_inside(problem.bounds, state.trial, state.direction)
         slope = jnp.sum(gradient * going)
         expected = jnp.sum(state.gradient * moved)
         enough = (expected < 0) & (value <= state.value + _DECREASE * expected)

@@ -37,7 +37,7 @@ class Move(NamedTuple):
     decrement: Array  # (), decrease that a Newton step would promise without a region
     convex: Array  # () bool: no direction of negative curvature beyond rounding
     nearly_convex: Array  # () bool: …beyond the square root of rounding
-    flat: Array  # () bool: neither a slope nor a curvature
+    flat: Array  # () bool: neither a slope nor a curvature, exactly
     hidden: Array  # (), decrease along directions whose curvature is lost in rounding
 
 
@@ -237,7 +237,8 @@ def _secular(eigenvalues: Array, along: Array, radius: Array, noise: Array) -> t
         high = jnp.where(length > radius, high, jnp.minimum(high, shift))
         fall = jnp.sum(v * v / shifted) / length
         better = shift + (length - radius) / radius * length / fall
-        middle = jnp.where(low > 0, jnp.sqrt(low * high), 0.5 * (low + high))
+        # Not the root of the product, which may be flushed to zero.
+        middle = jnp.where(low > 0, jnp.sqrt(low) * jnp.sqrt(high), 0.5 * (low + high))
         inside = (better >= low) & (better <= high)
         return jnp.where(inside, better, middle), low, high
 

@@ -172,7 +172,8 @@ class TrustRegionNewton:
         converged = move.convex & (move.decrement <= least) & (promised <= least)
         least = stopping.nearly_negligible(value, largest)
         nearly = move.nearly_convex & (move.decrement <= least)
-        unmoved = jnp.all(jnp.abs(state.trial - params) <= eps * jnp.abs(params))
+        # A trial that is NaN moves nothing either.
+        unmoved = ~jnp.any(jnp.abs(state.trial - params) > eps * jnp.abs(params))
         sure = stopping.immaterial(move.hidden, value, largest)
         # Rounding hides more than the little that the model promises: it could creep on for ever.
         creeping = ~sure & (move.decrement <= 1e3 * eps * jnp.abs(value))
@@ -180,8 +181,8 @@ class TrustRegionNewton:
         vanished = (state.rejections > 0) & (jnp.abs(value) <= stopping.rounding_of_zero(largest))
         vanished = vanished & nearly
         stopped = blocked | unmoved | creeping | vanished
-        done = ~move.flat & sure & (converged | (stopped & nearly))
-        status = jnp.where(stopped | move.flat, Status.STALLED, Status.RUNNING)
+        done = move.flat | (sure & (converged | (stopped & nearly)))
+        status = jnp.where(stopped, Status.STALLED, Status.RUNNING)
         status = jnp.where(done, Status.CONVERGED, status)
         status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, status)
         return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)

@@ -91,7 +91,7 @@ def solve_rows(entry: Entry, solver, rows, shared, max_steps, count):
     fn, constants = jax.closure_convert(entry.fn, x0, *args)
     template, unravel = _tree.ravel(x0)
     if isinstance(solver, TreeSolver):
-        solver = solver.over(unravel)
+        solver = solver.over(unravel, template)
     shapes = jax.eval_shape(lambda x, *args: fn(x, *args, *constants), x0, *args)
     dtype = jnp.result_type(template, *_dtypes(shapes[0] if entry.has_aux else shapes))
 

@@ -43,7 +43,7 @@ def solve(
     options: Options = Options(),  # noqa: B008 (immutable)
     confirm: Callable[[Any, Array], Array] | None = None,
 ) -> Outcome:
-    """`work_off`, differentiable with respect to `data` and `shared`.
+    """`work_off`, differentiable with respect to `data`, `shared` and the numbers of the solver.
 
     starts: (N, n). data: a pytree of arrays with a leading axis N. shared: a pytree of arrays that
     all problems have in common. `problem_of(row, shared)` builds one problem. The derivative
@@ -77,10 +77,12 @@ def solve(
     def rule(primals, tangents):
         solver, _, data, shared, _, _, _ = primals
         outcome = run(*primals)
-        data_dots, shared_dots = _floats(tangents[2], data), _floats(tangents[3], shared)
+        common = (shared, solver)
+        data_dots = _floats(tangents[2], data)
+        common_dots = _floats((tangents[3], tangents[0]), common)
 
         def one(params, row, row_dots):
-            return _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots)
+            return _tangents(problem_of, params, row, common, row_dots, common_dots)
 
         params_dot, value_dot = jax.vmap(one)(outcome.params, data, data_dots)
         zeros = jax.tree.map(_zero_tangent, outcome)
@@ -96,32 +98,35 @@ def _confirmed(confirm: Callable[[], Array], status: Array) -> Array:
     return jnp.where(refused, Status.STALLED, status).astype(jnp.int32)
 
 
-def _tangents(solver, problem_of, params, row, shared, row_dots, shared_dots):
-    row_floats, shared_floats = _floats(row, row), _floats(shared, shared)
+def _tangents(problem_of, params, row, common, row_dots, common_dots):
+    """Of params and value of one problem; common: what all share, and the solver."""
+    row_floats, common_floats = _floats(row, row), _floats(common, common)
 
-    def problem(row_floats, shared_floats):
-        return problem_of(_merged(row, row_floats), _merged(shared, shared_floats))
+    def merged(row_floats, common_floats):
+        shared, solver = _merged(common, common_floats)
+        return problem_of(_merged(row, row_floats), shared), solver
 
-    def optimality(params, row_floats, shared_floats):
-        return solver.optimality(problem(row_floats, shared_floats), params)
+    def optimality(params, row_floats, common_floats):
+        problem, solver = merged(row_floats, common_floats)
+        return solver.optimality(problem, params)
 
-    def objective(params, row_floats, shared_floats):
-        return problem(row_floats, shared_floats).objective(params)
+    def objective(params, row_floats, common_floats):
+        return merged(row_floats, common_floats)[0].objective(params)
 
     _, forcing = jax.jvp(
         lambda *data: optimality(params, *data),
-        (row_floats, shared_floats),
-        (row_dots, shared_dots),
+        (row_floats, common_floats),
+        (row_dots, common_dots),
     )
-    at_solution = partial(optimality, row_floats=row_floats, shared_floats=shared_floats)
+    at_solution = partial(optimality, row_floats=row_floats, common_floats=common_floats)
     if params.size > _DENSE_LIMIT:
         params_dot = -_matrix_free_solve(at_solution, params, forcing)
     else:
         params_dot = -_scaled_solve(jax.jacfwd(at_solution)(params), forcing)
     _, value_dot = jax.jvp(
         objective,
-        (params, row_floats, shared_floats),
-        (params_dot, row_dots, shared_dots),
+        (params, row_floats, common_floats),
+        (params_dot, row_dots, common_dots),
     )
     return params_dot, value_dot
 

@@ -72,8 +72,8 @@ class Solver(Protocol):
 
 @runtime_checkable
 class TreeSolver(Protocol):
-    """A solver that must know the params as the user's pytree, not only as a flat vector."""
+    """A solver that holds functions of the user: of the params as a pytree, or as a flat vector."""
 
-    def over(self, unravel: Callable[[Array], Any]) -> Any:
-        """The same solver, for flat params of which `unravel` makes the pytree."""
+    def over(self, unravel: Callable[[Array], Any], params: Array) -> Any:
+        """The same solver, for flat params like these, of which `unravel` makes the pytree."""
         ...

@@ -101,8 +101,9 @@ class GradientDescent:
             object.__setattr__(solver, each.name, value)
         return solver
 
-    def over(self, unravel: Callable[[Array], Any]) -> "GradientDescent":
+    def over(self, unravel: Callable[[Array], Any], params: Array) -> "GradientDescent":
         """The same solver, for params of which `unravel` makes the user's pytree."""
+        del params
         return dataclasses.replace(self, unravel=unravel)
 
     @property

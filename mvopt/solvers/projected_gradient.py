@@ -1,8 +1,9 @@
 """The spectral projected gradient method: for simple sets and more variables than fit a matrix."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,24 +37,63 @@ class ProjectedState(NamedTuple):
     accepted: Array  # () int32, points so far
     trials: Array  # () int32
     optimality: Array  # (), ‖P(x − g) − x‖∞
+    largest: Array  # (), that of all points so far
     status: Array  # () int32
 
 
 @_tree.node
+@dataclass(frozen=True)
+class _Closed:
+    """A projection with the arrays that it closes over, (n,) to (n,)."""
+
+    constants: Any
+    function: Callable[..., Array] = field(metadata={"static": True})
+
+    def __call__(self, x: Array) -> Array:
+        """The nearest point."""
+        return self.function(x, *self.constants)
+
+
+@jax.tree_util.register_pytree_node_class
 @dataclass(frozen=True)
 class ProjectedGradient:
     """Minimise over a set that is easy to project onto (Birgin, Martínez and Raydan 2000).
 
     projection: maps flat params (n,) to the nearest point of the set, such as those of
     `mvopt.projections`; None: onto the bounds. A function of your own is compiled anew when it is
-    another object; make it a pytree, as those are, to pass it numbers.
-    gtol: converged when ‖P(x − g) − x‖∞, with the gradient g, is below that; NaN: √eps.
+    another object; make it a pytree, as those are, to pass it numbers. The solution is
+    differentiable with respect to these, and to what a function closes over.
+    gtol: converged when ‖P(x − g) − x‖∞, with the gradient g, is below that; NaN: √eps, or √eps
+    times the largest that it was where that is below one.
 
     No second derivative and no matrix is used, and the value may rise for a few steps.
     """
 
     projection: Callable[[Array], Array] | None = None
     gtol: float | Array = stopping.AUTO
+
+    def _is_function(self) -> bool:
+        return jax.tree.leaves(self.projection) == [self.projection]
+
+    def tree_flatten(self) -> tuple[tuple, Any]:
+        """The numbers of a projection are leaves; a function that is no pytree is not."""
+        if self._is_function():
+            return (None, self.gtol), self.projection
+        return (self.projection, self.gtol), None
+
+    @classmethod
+    def tree_unflatten(cls, function: Any, leaves: tuple) -> "ProjectedGradient":
+        """The solver again."""
+        projection, gtol = leaves
+        return cls(projection if function is None else function, gtol)
+
+    def over(self, unravel: Callable[[Array], Any], params: Array) -> "ProjectedGradient":
+        """The same solver, what its own function closes over among its numbers."""
+        del unravel
+        if not self._is_function():
+            return self
+        function, constants = jax.closure_convert(self.projection, params)
+        return dataclasses.replace(self, projection=_Closed(constants, function))
 
     def _project(self, problem: ObjectiveProblem, point: Array) -> Array:
         if self.projection is None:
@@ -69,7 +109,7 @@ class ProjectedGradient:
         values = jnp.full(_MEMORY, -jnp.inf, params.dtype)
         return ProjectedState(
             params, zero + jnp.inf, nothing, nothing, zero, zero, params, zero, values, count,
-            count, zero, count,
+            count, zero, zero, count,
         )  # fmt: skip
 
     def init(
@@ -138,15 +178,20 @@ class ProjectedGradient:
             accepted=state.accepted + 1,
             trials=jnp.zeros_like(state.trials),
             optimality=optimality,
+            largest=jnp.maximum(state.largest, optimality),
             status=state.status,
         )
 
     def _status(self, state: ProjectedState, undefined: Array) -> Array:
         eps = jnp.finfo(state.value.dtype).eps
-        gtol = stopping.tolerance(self.gtol, eps**0.5, state.value.dtype)
-        unmoved = jnp.all(jnp.abs(state.trial - state.params) <= eps * jnp.abs(state.params))
+        automatic = eps**0.5 * jnp.minimum(1.0, state.largest)
+        gtol = stopping.tolerance(self.gtol, automatic, state.value.dtype)
+        unmoved = ~jnp.any(jnp.abs(state.trial - state.params) > eps * jnp.abs(state.params))
         stopped = (state.trials >= _MOST_TRIALS) | unmoved
-        status = jnp.where(stopped, Status.STALLED, Status.RUNNING)
+        # From a start that is nearly the minimum the tolerance may be beyond the rounding.
+        nearly = -state.slope <= 8 * eps * jnp.abs(state.value)
+        ended = jnp.where(nearly, Status.CONVERGED, Status.STALLED)
+        status = jnp.where(stopped, ended, Status.RUNNING)
         status = jnp.where(state.optimality <= gtol, Status.CONVERGED, status)
         status = jnp.where(stopping.bottomless(state.value), Status.UNBOUNDED, status)
         return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)

@@ -77,3 +77,53 @@ def test_a_batch_and_derivatives():
     jacobian = jax.jacrev(lambda t: minimize(distance, start, (t,), solver=solver).params)
     wanted = jax.jacfwd(projections.Simplex(1.0))(targets[0])
     np.testing.assert_allclose(jacobian(targets[0]), wanted, atol=1e-8)
+
+
+FAR = np.array([3.0, 4.0])
+
+
+def nearest_to_far(projection):
+    solver = ProjectedGradient(projection)
+    return minimize(lambda x: jnp.sum((x - FAR) ** 2), np.zeros(2), solver=solver)
+
+
+@pytest.mark.parametrize(
+    ("set_of", "at"),
+    [
+        (projections.Ball, 1.0),
+        (lambda center: projections.Ball(1.0, center), np.array([0.5, -0.5])),
+        (lambda b: projections.Affine(np.array([[1.0, 2.0]]), b), np.array([3.0])),
+        (lambda A: projections.Affine(A, np.array([3.0])), np.array([[1.0, 2.0]])),
+        (lambda upper: projections.Box(0.0, upper), np.array([1.0, 9.0])),
+        (projections.Simplex, 2.0),
+        (lambda r: lambda x: x * jnp.minimum(1.0, r / jnp.linalg.norm(x)), 1.0),
+    ],
+)
+def test_derivatives_with_respect_to_the_set(set_of, at):
+    """The solution is the projection of (3, 4), and so are its derivatives, in both modes."""
+    wanted = jax.jacfwd(lambda number: set_of(number)(FAR))(at)
+    assert np.abs(wanted).max() > 0.1
+    for derivative in (jax.jacfwd, jax.jacrev):
+        found = derivative(lambda number: nearest_to_far(set_of(number)).params)(at)
+        np.testing.assert_allclose(found, wanted, atol=1e-7)
+    np.testing.assert_allclose(nearest_to_far(set_of(at)).params, set_of(at)(FAR), atol=1e-7)
+
+
+def test_a_function_of_ones_own_and_a_batch_of_radii():
+    found = nearest_to_far(lambda x: jnp.maximum(x, 0))
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params, FAR, atol=1e-7)
+    solutions = jax.vmap(lambda radius: nearest_to_far(projections.Ball(radius)).params)
+    np.testing.assert_allclose(solutions(jnp.array([1.0, 2])), [[0.6, 0.8], [1.2, 1.6]], atol=1e-7)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_the_unit_of_the_objective_does_not_matter(unit):
+    found = minimize(
+        lambda x: unit * jnp.sum((x - FAR) ** 2),
+        np.zeros(2),
+        bounds=(0.0, 3.5),
+        solver=ProjectedGradient(),
+    )
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params, [3, 3.5], atol=1e-6)

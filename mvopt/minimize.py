@@ -16,7 +16,7 @@ from mvopt._training import (
     over_batches,
 )
 from mvopt._types import Array, Multipliers, Solution
-from mvopt.families.confirmation import is_minimum
+from mvopt.families.confirmation import is_lowest, is_minimum
 from mvopt.families.constrained import Sizes
 from mvopt.families.objective import ObjectiveProblem
 from mvopt.families.primal_dual import PrimalDualMethod
@@ -33,9 +33,9 @@ from mvopt.solvers.trust_region_newton import TrustRegionNewton
 DEFAULT_MAX_STEPS = 5000
 # With constraints and more params than this no matrix is built.
 _DENSE_LIMIT = 1000
-# A method that has seen the Hessian needs no second opinion; one for functions without derivatives
-# can have none, and one with a set of its own would be judged without it.
-_SURE = (TrustRegionNewton, NelderMead, ProjectedGradient)
+# A method that has seen the Hessian needs no second opinion, and one with a set of its own would be
+# judged without it.
+_SURE = (TrustRegionNewton, ProjectedGradient)
 
 
 def minimize(
@@ -116,7 +116,7 @@ def minimize(
         True,
         has_aux=has_aux,
         found=_aux if has_aux else None,
-        confirm=None if isinstance(solver, _SURE) else is_minimum,
+        confirm=_second_opinion(solver),
         options=Options(keep_state, trace),
     )
     if batch_size is not None or batches is not None:
@@ -137,6 +137,13 @@ def minimize(
         entry = partial(entry, confirm=None, draw=draw)
     solution, aux = solve_all(entry, solver, x0, args, bounds, in_axes, max_steps, state)
     return solution._replace(aux=aux)
+
+
+def _second_opinion(solver: Solver) -> Any:
+    """Of what a solver calls a minimum; one for functions with kinks is contradicted by values."""
+    if isinstance(solver, _SURE):
+        return None
+    return is_lowest if isinstance(solver, NelderMead) else is_minimum
 
 
 def _sized(solver: Any, sizes: Sizes) -> Solver:

@@ -13,6 +13,9 @@ from mvopt.families.objective import ObjectiveProblem
 from mvopt.linalg.cholesky import cholesky
 from mvopt.linalg.triangular import solve_lower
 
+# Of a step: the function may bend long before its end.
+_SHARES = tuple(4.0**-k for k in range(12))
+
 
 def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
     """() bool: False where the exact Hessian promises a decrease that matters, or bends down.
@@ -40,12 +43,35 @@ def is_minimum(problem: ObjectiveProblem, params: Array) -> Array:
     return ~model.finite() | lax.cond(~fine, carefully, lambda: fine)
 
 
-def _twice_differentiable(problem: ObjectiveProblem, params: Array) -> bool:
-    """False for a function whose reverse rule is its own and has no forward derivative."""
+def is_lowest(problem: ObjectiveProblem, params: Array) -> Array:
+    """() bool: False where a step by gradient and Hessian leads lower by an amount that matters.
 
+    Unlike `is_minimum` it serves functions with kinks, whose derivatives promise what is not there.
+    They are believed where the values cannot tell, being nothing but rounding of the params.
+    """
+    if params.size > DENSE_LIMIT or not _twice_differentiable(problem, params):
+        return jnp.ones((), bool)
+    model = DenseModel.blank(params).moved_to(problem, params, DenseModel.evaluate(problem, params))
+    eps = jnp.finfo(params.dtype).eps
+
+    def none_lower() -> Array:
+        length, tolerance = model.length(params), 8 * eps**0.5 * jnp.abs(model.value)
+        move = model.move(problem, jnp.where(length > 0, length, 1.0))
+        shares = jnp.asarray(_SHARES, params.dtype)
+        values = lax.map(lambda t: problem.objective(problem.clip(params + t * move.step)), shares)
+        lowest = jnp.min(jnp.where(jnp.isnan(values), jnp.inf, values))
+        blind = eps * jnp.sum(jnp.abs(model.gradient * params)) > tolerance
+        promised = jnp.isfinite(move.decrement) & (move.decrement > tolerance + 100 * eps)
+        return ~(lowest < model.value - tolerance - 100 * eps) & ~(blind & promised)
+
+    return lax.cond(model.finite(), none_lower, lambda: jnp.ones((), bool))
+
+
+def _twice_differentiable(problem: ObjectiveProblem, params: Array) -> bool:
+    """False for a function that cannot be differentiated forwards or backwards, or not at all."""
     try:
         jax.eval_shape(partial(DenseModel.evaluate, problem), params)
-    except TypeError:
+    except (TypeError, ValueError):
         return False
     return True
 

@@ -27,6 +27,10 @@ class ObjectiveProblem(NamedTuple):
             return self
         return self._replace(objective=lambda params: drawn(params, step))
 
+    def clip(self, params: Array) -> Array:
+        """The nearest point of the box."""
+        return box.clip(self.bounds, params)
+
     def optimality(self, params: Array) -> Array:
         """The projected gradient, (n,): zero at a solution.
 

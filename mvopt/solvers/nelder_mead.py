@@ -8,8 +8,9 @@ of parameters (Gao and Han 2012, section 4). A value that is NaN counts as infin
 A trial outside the bounds is drawn back along its line, and given up where too little of the line
 is left: clipped entry by entry, the simplex would be flattened onto the bound and never leave it.
 
-A simplex can collapse where there is no minimum (McKinnon 1998). It is therefore set up anew at the
-best vertex, on the other side, and believed only when it ends there again.
+A simplex can collapse where there is no minimum (McKinnon 1998), or because it is too small for the
+function to tell its vertices apart. It is therefore set up anew at the best vertex, on the other
+side and not smaller than a fixed size, and believed only when it ends there again.
 """
 
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _FILL, _REFLECT, _EXPAND, _OUTSIDE, _INSIDE = range(5)
 # A reflection of which the bounds leave less than this share is a contraction instead: each makes
 # the simplex thinner by so much.
 _LEAST_SHARE = 0.25
+# A parameter that is smaller has the edge of this one when the simplex is set up again: with a
+# `size` of 0.05 that edge is 0.00025, which SciPy and MATLAB take at zero.
+_LEAST_SIZE = 0.005
 
 
 class SimplexState(NamedTuple):
@@ -70,8 +74,9 @@ class NelderMead:
     size: edges of a new simplex as a share of the parameters, in their absolute value.
 
     Bounds hold for each trial. CONVERGED: a second simplex, set up where the first one
-    collapsed, collapsed there too. STALLED: the same, but the values differ at points that do not,
-    as where the function jumps. `Solution.optimality` is NaN.
+    collapsed, collapsed there too, and where the function has a Hessian no step by that leads
+    lower. STALLED: the same, but one does, or the values differ at points that do not, as where
+    the function jumps. `Solution.optimality` is NaN.
     """
 
     ftol: float | Array = stopping.AUTO
@@ -99,13 +104,14 @@ class NelderMead:
         """The start, clipped into the bounds, as the first vertex to fill."""
         del state
         state = self.blank(box.clip(problem.bounds, params))
-        return state._replace(vertices=self._simplex(problem, state.trial, state.side))
+        size = jnp.abs(state.trial)
+        largest = jnp.max(size)
+        size = jnp.where(size > 0, size, jnp.where(largest > 0, largest, 1.0))
+        return state._replace(vertices=self._simplex(problem, state.trial, size, state.side))
 
-    def _simplex(self, problem: ObjectiveProblem, params: Array, side: Array) -> Array:
+    def _simplex(self, problem: ObjectiveProblem, params: Array, size: Array, side: Array) -> Array:
         """(n + 1, n): `params`, and from there one step along each axis, where there is room."""
-        largest = jnp.max(jnp.abs(params))
-        largest = jnp.where(largest > 0, largest, 1.0)
-        length = self.size * jnp.where(params == 0, largest, jnp.abs(params))
+        length = self.size * size
         ahead, back = (box.clip(problem.bounds, params + s * length) for s in (side, -side))
         short = jnp.abs(ahead - params) < jnp.minimum(length, jnp.abs(back - params))
         moved = jnp.where(short, back, ahead)
@@ -156,7 +162,8 @@ class NelderMead:
         self, problem: ObjectiveProblem, state: SimplexState, best: Array, value: Array
     ) -> SimplexState:
         """A new simplex around the best vertex, on the other side of it."""
-        vertices = self._simplex(problem, best, -state.side)
+        size = jnp.maximum(jnp.abs(best), _LEAST_SIZE)
+        vertices = self._simplex(problem, best, size, -state.side)
         first = jnp.arange(len(vertices)) == 0
         return state._replace(
             vertices=vertices,

@@ -163,3 +163,26 @@ def test_a_collapsed_simplex_is_set_up_again():
 def test_no_minimum_is_said_so():
     solution = mvopt.minimize(lambda x: -jnp.sum(x**4), jnp.ones(2), solver=NelderMead())
     assert solution.status == Status.UNBOUNDED
+
+
+def test_a_simplex_that_the_function_does_not_see_is_no_minimum():
+    """Edges are shares of the params, and those of 1e-16 change nothing in (x − 1)²."""
+    starts = np.array([[1e-16, 1e-16], [np.sin(np.pi), np.sin(np.pi)], [1e-17, 5.0], [1e-300, 0.0]])
+    found = mvopt.minimize(lambda x: jnp.sum((x - 1) ** 2), starts, solver=NelderMead(), in_axes=0)
+    assert (found.status == Status.CONVERGED).all()
+    np.testing.assert_allclose(found.params, 1, atol=1e-7)
+    small = mvopt.minimize(
+        lambda x: jnp.sum((x / 1e-16 - 1) ** 2), np.array([3e-16, 2e-16]), solver=NelderMead()
+    )
+    assert small.status == Status.CONVERGED
+    np.testing.assert_allclose(small.params, 1e-16, rtol=1e-6)
+
+
+def test_where_only_rounding_is_left_the_hessian_is_asked():
+    """Rosenbrock's valley at 1e30: the spacing of floats alone is worth 1e30."""
+    valley = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+    starts = np.array([[1e30, 1e30], [1e30, -1e30], [1e-30, 1e30], [-1.2, 1.0]])
+    found = mvopt.minimize(valley, starts, solver=NelderMead(), in_axes=0)
+    at_one = np.abs(np.asarray(found.params) - 1).max(axis=1) < 1e-6
+    np.testing.assert_array_equal(found.status == Status.CONVERGED, at_one)
+    assert at_one[2:].all()

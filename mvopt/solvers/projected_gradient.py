@@ -92,6 +92,7 @@ class ProjectedGradient:
         del unravel
         if not self._is_function():
             return self
+        assert self.projection is not None
         function, constants = jax.closure_convert(self.projection, params)
         return dataclasses.replace(self, projection=_Closed(constants, function))
 

@@ -10,15 +10,18 @@ a device that has the easier ones need not wait for another at every round.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import get_opaque_trace_state
 
 from mvopt import _tree
 from mvopt._types import Array
+from mvopt.iteration.remedies import explained
 
 # Below this many problems a second thread costs more than it brings.
 _MIN_BLOCK = 1024
@@ -71,8 +74,9 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int, room: 
     find the same program compiled, if it is larger. Inside a transformation of JAX the batch is one
     block of its own size.
     """
-    if _traced(batch):
-        return function(batch, size)
+    if _within_a_transformation():
+        with explained():
+            return function(batch, size)
     on_host = jax.default_backend() == "cpu"
     config: Any = jax.config  # whose attributes JAX does not declare
     chosen = config.jax_default_device
@@ -85,8 +89,8 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int, room: 
     share = length if room == size else share
     x64 = config.jax_enable_x64
     # On a CPU NumPy sees the same memory, and cuts and joins without compiling anything.
-    xp: Any = np if on_host else jnp
-    batch = jax.tree.map(xp.asarray, batch)
+    as_array = _on_host if on_host else jnp.asarray
+    batch = jax.tree.map(as_array, batch)
 
     def run(start: int) -> Any:
         count = min(share, size - start)
@@ -94,7 +98,7 @@ def in_blocks(function: Callable[[Any, int], Any], batch: Any, size: int, room: 
         rows = _tree.pad_rows(rows, length)
         # JAX keeps these settings by thread.
         with jax.enable_x64(x64), jax.default_device(devices[start // share % len(devices)]):
-            return jax.tree.map(lambda leaf: xp.asarray(leaf)[:count], function(rows, count))
+            return jax.tree.map(lambda leaf: as_array(leaf)[:count], function(rows, count))
 
     starts = range(0, size, share)
     if len(starts) == 1:
@@ -116,6 +120,8 @@ def _largest_on_device(batch: Any, size: int) -> int:
 
 def _joined(pool: ThreadPoolExecutor, leaves: tuple) -> Array:
     """The concatenation of NumPy arrays, written by all threads: the pages are new to each."""
+    if not all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return jnp.concatenate(leaves)
     ends = np.cumsum([len(leaf) for leaf in leaves])
     whole = _aligned((int(ends[-1]), *leaves[0].shape[1:]), leaves[0].dtype)
 
@@ -134,5 +140,22 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def _traced(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+def _on_host(leaf: Any) -> Any:
+    """An array of NumPy, but for what NumPy does not know, such as random keys."""
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) else np.asarray(leaf)
+
+
+def _within_a_transformation() -> bool:
+    """Whether JAX traces what is computed here.
+
+    The arrays of a batch do not tell: what is traced may be shared by all problems, in a closure or
+    in the solver.
+    """
+    return get_opaque_trace_state() != _outside()
+
+
+@cache
+def _outside() -> Any:
+    """The state of a thread that traces nothing, as a new one does."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(get_opaque_trace_state).result()

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Words of JAX for a function that lacks one of the two ways to differentiate it.
+# The loop over lanes binds what varies over a mesh together with constants.
+_UNCHECKED = "Inside jax.shard_map, pass it check_vma=False."
+# Words of JAX for a function that lacks one of the two ways to differentiate it, and for its check
+# of what varies over a mesh.
 _REMEDIES = {
+    "manual ax": _UNCHECKED,
+    "invariant->variant": _UNCHECKED,
     "forward-mode": "Least squares and roots are differentiated forwards: give the function its "
     "rule by jax.custom_jvp instead of jax.custom_vjp, or minimize its sum of squares, which is "
     "differentiated backwards.",
@@ -21,6 +26,7 @@ def explained() -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         for words, remedy in _REMEDIES.items():
-            if words in str(error).lower():
+            told = remedy in getattr(error, "__notes__", ())
+            if words in str(error).lower() and not told:
                 error.add_note(remedy)
         raise

@@ -137,24 +137,22 @@ def one_certificate(
         out = functions(Start(unravel(flat), Multipliers()), *args)
         return _tree.ravel(out[0] if functions.has_aux else out)[0]
 
-    end = 1 + _size(jax.eval_shape(functions.equality, x, *args) if functions.equality else None)
+    end = 1 + _tree.size(
+        jax.eval_shape(functions.equality, x, *args) if functions.equality else None
+    )
     total = jax.eval_shape(values, flat).shape[0]
     sizes = Sizes(flat.size, end - 1, total - end, bounds is not None)
     given = multipliers or Multipliers()
     wanted = sizes.equalities, sizes.inequalities, *(sizes.bounded * flat.size,) * 2
     for name, each, size in zip(Multipliers._fields, given, wanted, strict=True):
-        if _size(each) != size:
+        if _tree.size(each) != size:
             raise ValueError(
-                f"there are {_size(each)} multipliers for {size} constraints ({name}): give "
+                f"there are {_tree.size(each)} multipliers for {size} constraints ({name}): give "
                 "check_kkt the same constraints as were given to minimize"
             )
-    w = jnp.concatenate([flat, *(_tree.ravel(each)[0] for each in given if _size(each))])
+    w = jnp.concatenate([flat, *(_tree.ravel(each)[0] for each in given if _tree.size(each))])
     problem = ConstrainedProblem(values, sizes, flat_bounds(bounds, x, flat.dtype))
     return residuals(problem, w)
-
-
-def _size(tree: Any) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
 def _one_problem(
@@ -177,6 +175,8 @@ def _shapes(functions: Together, layout: Layout, rows: list[Array], shared: list
     out = functions(Start(x0, Multipliers()), *args)
     value, equality, inequality = out[0] if functions.has_aux else out
     check_number(value)
+    if any(map(_tree.is_complex, jax.tree.leaves(_arrays(inequality)))):
+        raise ValueError("an inequality is complex: give its real and imaginary part one each")
     flat_bounds(bounds, x0, float)
     return x0, bounds, _arrays(equality), _arrays(inequality)
 
@@ -187,7 +187,7 @@ def _arrays(tree: Any) -> Any:
 
 def _sizes(shapes: tuple) -> Sizes:
     x0, bounds, equality, inequality = shapes
-    return Sizes(_size(x0), _size(equality), _size(inequality), bounds is not None)
+    return Sizes(_tree.size(x0), _tree.size(equality), _tree.size(inequality), bounds is not None)
 
 
 def _nothing(shapes: tuple) -> Multipliers:
@@ -195,14 +195,17 @@ def _nothing(shapes: tuple) -> Multipliers:
     x0, bounds, *constraints = shapes
 
     def unknown(tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, _dtype(leaf)), tree)
+        return jax.tree.map(lambda leaf: np.full(leaf.shape, *_unknown(leaf.dtype)), tree)
 
     walls = (unknown(x0), unknown(x0)) if bounds is not None else (None, None)
     return Multipliers(*(unknown(each) for each in constraints), *walls)
 
 
-def _dtype(leaf: Any) -> Any:
-    return leaf.dtype if jnp.issubdtype(leaf.dtype, jnp.floating) else float
+def _unknown(dtype: Any) -> tuple[complex, Any]:
+    """NaN in each part of a number of this dtype, and the dtype that can hold it."""
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return complex(np.nan, np.nan), dtype
+    return np.nan, dtype if jnp.issubdtype(dtype, jnp.floating) else float
 
 
 def _certificate(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from mvopt import _tree
 from mvopt._types import Array, Solution
@@ -171,8 +172,17 @@ def footprint(solver: Solver, problem_of: Callable, start: Array, rows: list[Arr
     return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
 
+def _bound_like(x: Array, bound: Array, name: str) -> Array:
+    bound = jnp.broadcast_to(bound, x.shape)
+    if _tree.is_complex(x) and not _tree.is_complex(bound):
+        return lax.complex(bound, bound)
+    if _tree.is_complex(bound) and not _tree.is_complex(x):
+        raise TypeError(f"{name} are complex, but the params are real: give real ones")
+    return bound
+
+
 def _dtypes(shapes: Any) -> list[Any]:
-    leaves = [leaf.dtype for leaf in jax.tree.leaves(shapes)]
+    leaves = [_tree.real_dtype(leaf.dtype) for leaf in jax.tree.leaves(shapes)]
     return [dtype for dtype in leaves if jnp.issubdtype(dtype, jnp.floating)]
 
 
@@ -184,11 +194,16 @@ def _flat_value(out: Any, scalar: bool) -> Array:
 
 
 def check_number(out: Any) -> None:
-    """ValueError where what a function to be minimised returns is not one number."""
+    """ValueError where what a function to be minimised returns is not one real number."""
     if jnp.shape(out) != ():
         raise ValueError(
             f"fn must return one number, but it returns {jax.tree.map(jnp.shape, out)}: "
             "sum over what it returns, or set has_aux=True if it returns (value, aux)"
+        )
+    if _tree.is_complex(jnp.asarray(out)):
+        raise ValueError(
+            "fn returns a complex number, and of those none is the least: minimise its absolute "
+            "value or its real part, or give the complex residuals to least_squares"
         )
 
 
@@ -202,7 +217,8 @@ def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
     for low, high in zip(jax.tree.leaves(lower), jax.tree.leaves(upper), strict=False):
         if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
             continue
-        if not np.all(np.asarray(low) <= np.asarray(high)):
+        both = np.asarray(low), np.asarray(high)
+        if not all(np.all(part(both[0]) <= part(both[1])) for part in (np.real, np.imag)):
             raise ValueError(
                 f"a lower bound is above its upper bound (or NaN): lower {low}, upper {high}"
             )
@@ -234,14 +250,17 @@ def axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> 
 def flat_bounds(
     bounds: tuple[Any, Any] | None, x0: Any, dtype: Any, name: str = "bounds"
 ) -> tuple[Array, Array] | None:
-    """Bounds as flat vectors (n,) like the raveled params; errors call them `name`."""
+    """Bounds as flat vectors (n,) like the raveled params; errors call them `name`.
+
+    A real bound of a complex param holds for both of its parts.
+    """
     if bounds is None:
         return None
 
     def flat(side: Any) -> Array:
         try:
             whole = jax.tree.broadcast(side, x0)
-            spread = jax.tree.map(lambda x, b: jnp.broadcast_to(b, x.shape), x0, whole)
+            spread = jax.tree.map(lambda x, b: _bound_like(x, b, name), x0, whole)
         except ValueError:
             shapes = [jax.tree.map(jnp.shape, tree) for tree in (side, x0)]
             raise ValueError(

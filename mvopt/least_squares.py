@@ -27,8 +27,9 @@ def least_squares(
 ) -> Solution:
     """Minimise ½‖residual(x, *args)‖² from `x0`.
 
-    residual: `residual(x, *args)` returns a pytree of arrays, whose entries are the residuals.
-    x0: pytree of floating-point arrays (a list of numbers is one array); the result has its
+    residual: `residual(x, *args)` returns a pytree of arrays, whose entries are the residuals; of a
+    complex one both parts.
+    x0: pytree of real or complex arrays (a list of numbers is one array); the result has its
     structure, and the wider of its dtype and the residual's.
     solver: `LevenbergMarquardt()` if None; `GaussNewton` and `Dogleg` are the others.
     bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none.

@@ -60,8 +60,8 @@ def minimize(
 ) -> Solution:
     """Minimise fn(x, *args) from `x0`.
 
-    fn: `fn(x, *args)` returns a number; (value, aux) if `has_aux`.
-    x0: pytree of floating-point arrays (a list of numbers is one array); the result has its
+    fn: `fn(x, *args)` returns a real number; (value, aux) if `has_aux`.
+    x0: pytree of real or complex arrays (a list of numbers is one array); the result has its
     structure, and the wider of its dtype and that of what `fn` returns.
     bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none. In a batch
     a bound with an axis more than one problem's `x` holds one value for each problem.
@@ -82,8 +82,9 @@ def minimize(
     `fn` on all data for more, once, if they fit. There are no derivatives of such a result.
 
     Works under `jit`, `vmap` and, by the implicit function theorem, `grad` and `jvp` with respect
-    to `args` and whatever `fn` closes over. Raises ValueError for bounds that cross or shapes
-    that do not fit, and for batches that cannot be drawn; never because a problem has no solution.
+    to `args` and whatever `fn` closes over. Raises ValueError for a complex value, bounds that
+    cross or shapes that do not fit, and for batches that cannot be drawn; never because a problem
+    has no solution.
     """
     constrained = equality is not None or inequality is not None
     if constrained and (batch_size is not None or batches is not None):

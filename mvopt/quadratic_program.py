@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from mvopt._constrained import Together, solve_constrained
 from mvopt._types import Array, Solution
@@ -38,6 +39,8 @@ def quadratic_program(
     to all arrays. A P that is not positive semidefinite gives a stationary point at best: use
     `minimize`. Raises ValueError for shapes that do not fit.
     """
+    if any(map(np.iscomplexobj, (P, q, A, b, G, h))):
+        raise ValueError("a matrix or a vector of the program is complex: give real ones")
     _check(P, q, A, b, G, h, in_axes)
     axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * 6
     axes = tuple(axes) + (None,) * (6 - len(axes))

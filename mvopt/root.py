@@ -30,8 +30,9 @@ def root(
 ) -> Solution:
     """Find x with fn(x, *args) = 0, from `x0`.
 
-    fn: `fn(x, *args)` returns a pytree with as many entries as `x`; (value, aux) if `has_aux`.
-    x0: pytree of floating-point arrays (a list of numbers is one array); the result has its
+    fn: `fn(x, *args)` returns a pytree with as many entries as `x`; (value, aux) if `has_aux`. Of a
+    complex entry both parts are to be zero, and a complex unknown counts as two.
+    x0: pytree of real or complex arrays (a list of numbers is one array); the result has its
     structure, and the wider of its dtype and that of what `fn` returns.
     solver: `NewtonRaphson()` if None; `Broyden`, `FixedPoint`, and for a number x with a
     bracket `Chandrupatla` and `Bisection` are the others.

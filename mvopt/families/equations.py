@@ -39,8 +39,8 @@ class RootProblem(NamedTuple):
         value = self.function(params)
         if value.shape != params.shape:
             raise ValueError(
-                f"fn returns {value.size} numbers for {params.size} unknowns: root needs as many "
-                "equations as unknowns; use least_squares for more"
+                f"fn returns {value.size} numbers for {params.size} unknowns (a complex number is "
+                "two): root needs as many equations as unknowns; use least_squares for more"
             )
         return value
 

@@ -149,15 +149,15 @@ def _matrix_free_solve(function: Callable[[Array], Array], params: Array, b: Arr
 
 
 def _floats(tree: Any, like: Any) -> list[Array]:
-    """Leaves of `tree` at which `like` is floating-point: integers carry no tangent."""
+    """Leaves of `tree` at which `like` is real or complex: integers carry no tangent."""
     pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(like), strict=True)
-    return [leaf for leaf, model in pairs if jnp.issubdtype(model.dtype, jnp.floating)]
+    return [leaf for leaf, model in pairs if jnp.issubdtype(model.dtype, jnp.inexact)]
 
 
 def _merged(tree: Any, floats: list[Array]) -> Any:
     queue = iter(floats)
     return jax.tree.map(
-        lambda leaf: next(queue) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
+        lambda leaf: next(queue) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf, tree
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from mvopt import _tree
 from mvopt._entry import axes_of_bounds
-from mvopt.losses import Binomial, Loss, Robust
+from mvopt.losses import Binomial, Likelihood, Loss, Robust
+from mvopt.regression.data import InParts
 from mvopt.regression.dataset import Given
 from mvopt.regression.parameters import check_names
 
@@ -36,6 +37,28 @@ def as_array(given: Any) -> Any:
     """A list of numbers as one array."""
     numbers = isinstance(given, list | tuple) and _tree.all_numbers(given)
     return np.asarray(given) if numbers else given
+
+
+def in_parts(model: Callable, y: Any, sigma: Any, loss: Any, sigma_x: Any) -> Callable:
+    """The model of both parts of a complex y; ValueError for what goes with real data alone."""
+    if not np.iscomplexobj(y):
+        if sigma is not None and np.iscomplexobj(sigma):
+            raise ValueError("sigma is complex, but y is real: give a real sigma")
+        return model
+    if isinstance(loss, Likelihood) or loss in ("poisson", "binomial"):
+        raise ValueError("a likelihood is of counts, but y is complex")
+    if sigma_x is not None:
+        raise ValueError("errors in x are for a real y: give its two parts as two values a point")
+    return InParts(model)
+
+
+def check_roles(start: Any, fixed: Any, tied: Any, prior: Any) -> None:
+    """ValueError where complex params are to be held, tied or known beforehand."""
+    leaves = [leaf for leaf in jax.tree.leaves(start) if _tree.is_complex(leaf)]
+    if leaves and not (fixed is None and tied is None and prior is None):
+        raise ValueError(
+            "fixed, tied and prior are for real params: split a complex one into two real ones"
+        )
 
 
 def start_of(model: Callable, p0: Any) -> tuple[Any, bool]:
@@ -64,7 +87,7 @@ def names_of(model: Callable, start: Any) -> tuple[str, ...] | None:
     if names is not None:
         return tuple(names)
     if isinstance(start, Mapping) and all(
-        jax.tree.leaves(leaf) == [leaf] for leaf in start.values()
+        jax.tree.leaves(leaf) == [leaf] and not _tree.is_complex(leaf) for leaf in start.values()
     ):
         return tuple(sorted(start))
     return None

@@ -143,6 +143,8 @@ def _check(batch: Batch, given: Any, fit: Fit, kind: str) -> None:
         raise ValueError('counts are resampled by kind="parametric" only')
     if given.sigma_x is not None:
         raise ValueError("there is no bootstrap for errors in x")
+    if batch.setup.in_parts:
+        raise ValueError("there is no bootstrap for complex data: fit their two parts as real ones")
     if given.sigma is not None:
         axes = jnp.ndim(given.sigma) - bool(batch.own().sigma)
         if axes > len(batch.y_shape()):

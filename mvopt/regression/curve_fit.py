@@ -36,7 +36,9 @@ def curve_fit(
 
     model: `model(x, params)` returns values of the shape of y; a model of `mvopt.models` or your
     own function.
-    x: any pytree, such as (m,) or (k, m). y: (m,) or any shape.
+    x: any pytree, such as (m,) or (k, m). y: (m,) or any shape. Of a complex y both parts are
+    fitted: it counts as twice as many points; a real sigma is that of either part, a complex one
+    holds one for each.
     p0: start, a pytree that gives the params their structure (a list of numbers is one array).
     None, NaN in it, or a mapping of some names to values: the model's own guess fills the rest.
     sigma: standard deviations of y, like y; or their covariance matrix (m, m); None: all one.

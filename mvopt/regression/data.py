@@ -1,14 +1,32 @@
 """One data set made safe to fit: masks, sigmas and missing points turned into weights."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mvopt import _tree
 from mvopt._types import Array
 from mvopt.linalg.products import dot
+
+
+@dataclass(frozen=True)
+class InParts:
+    """A model of complex values as one of their real and imaginary parts, (2, ...); hashable."""
+
+    model: Callable[[Any, Any], Array]
+
+    @property
+    def name(self) -> str:
+        """That of the model."""
+        return getattr(self.model, "name", getattr(self.model, "__name__", ""))
+
+    def __call__(self, x: Any, params: Any) -> Array:
+        """The parts at x."""
+        return _tree.parts(self.model(x, params))
 
 
 class Points(NamedTuple):
@@ -40,11 +58,19 @@ class Points(NamedTuple):
         return dot(self.whiten, difference) if self.whiten.ndim == 2 else self.whiten * difference
 
 
-def points_of(x: Any, y: Array, sigma: Array | None, mask: Array | None, num_free: int) -> Points:
+def points_of(
+    x: Any,
+    y: Array,
+    sigma: Array | None,
+    mask: Array | None,
+    num_free: int,
+    in_parts: bool = False,
+) -> Points:
     """Apply mask and sigma; an infinite sigma leaves its point out.
 
     y (m,) or any shape, `mask` like y, `sigma` like y or (m, m). A covariance matrix that is not
     positive definite, a sigma that is not positive, or too few points make the data set unusable.
+    in_parts: the first axis of y is that of the real and imaginary parts.
     """
     shape, y = y.shape, y.reshape(-1)
     used = None if mask is None else jnp.broadcast_to(mask.astype(bool), shape).reshape(-1)
@@ -59,7 +85,8 @@ def points_of(x: Any, y: Array, sigma: Array | None, mask: Array | None, num_fre
         whiten = jnp.where(used, 1 / jnp.where(used & (sigma > 0), sigma, 1.0), 0.0)
     if used is not None:
         y = jnp.where(used, y, 0.0)
-        x = _safe(x, shape, used)
+        seen = used.reshape(2, -1).any(axis=0) if in_parts else used
+        x = _safe(x, shape[in_parts:], seen)
     points = Points(x, y, whiten, used, valid)
     return points._replace(usable=valid & (points.num_used >= num_free))
 
@@ -97,7 +124,13 @@ def _safe(x: Any, shape: tuple[int, ...], used: Array) -> Any:
 
 def check_shape(model: Callable, x: Any, y: Any, params: Any) -> None:
     """Raise ValueError unless the model returns one value for each y: nothing is broadcast."""
-    shape = jax.eval_shape(model, x, params).shape
+    found = jax.eval_shape(model, x, params)
+    if _tree.is_complex(found):
+        raise ValueError(
+            "the model returns complex numbers, but y is real: give a complex y, or let the model "
+            "return its absolute value or its real part"
+        )
+    shape = found.shape
     if shape != y.shape:
         raise ValueError(
             f"the model returns shape {shape}, but y has shape {y.shape}: return one value a point"

@@ -18,7 +18,7 @@ from mvopt.iteration.axes import Layout
 from mvopt.iteration.blocks import lanes_for
 from mvopt.iteration.lanes import in_chunks
 from mvopt.losses import Loss, Robust
-from mvopt.regression.data import Points, check_like, check_shape, points_of
+from mvopt.regression.data import InParts, Points, check_like, check_shape, points_of
 from mvopt.regression.fit import About
 from mvopt.regression.orthogonal import check_orthogonal, orthogonal_distances
 from mvopt.regression.parameters import Roles
@@ -50,6 +50,11 @@ class Setup(NamedTuple):
     precision: str | None
     estimate_scale: bool  # of a robust loss
     separable: bool  # linear parameters follow from the others
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether y is complex: its real and imaginary parts are fitted, (2, ...)."""
+        return isinstance(self.model, InParts)
 
 
 class DataSet(NamedTuple):
@@ -94,7 +99,8 @@ class Family:
 
     def given(self, row: list[Array], shared: list[Array] | None = None) -> Given:
         """What was given for the data set with these leaves of its own."""
-        return Given(*self.setup.layout.join(row, self.shared if shared is None else shared))
+        given = Given(*self.setup.layout.join(row, self.shared if shared is None else shared))
+        return _in_parts(given) if self.setup.in_parts else given
 
     def start(self, row: list[Array]) -> Array:
         """Flat start of one data set, (n,), the fixed and the tied parameters included."""
@@ -155,7 +161,7 @@ class View:
         x, y, sigma, loss = cast((given.x, given.y.astype(dtype), given.sigma, given.loss), dtype)
         if row.scale is not None:
             loss = replace(loss, scale=row.scale.astype(dtype))
-        points = points_of(x, y, sigma, given.mask, family.num_free)
+        points = points_of(x, y, sigma, given.mask, family.num_free, family.setup.in_parts)
         if loss is not None and not isinstance(loss, Robust):
             valid = loss.valid(points.y)
             valid = valid if points.used is None else valid | ~points.used
@@ -249,13 +255,24 @@ def _described(setup: Setup, given: Given) -> tuple[Knowledge, About]:
         known_scale=known,
     )
     has_sigma = given.sigma is not None or likelihood
-    return Knowledge(has_sigma, known, given.sigma_x is not None), about
+    return Knowledge(has_sigma, known, given.sigma_x is not None, setup.in_parts), about
+
+
+def _in_parts(given: Given) -> Given:
+    """The same with y, sigma and mask of the parts; a real sigma is that of either part."""
+    sigma, shape = given.sigma, (2, *given.y.shape)
+    if sigma is not None and _tree.is_complex(sigma):
+        sigma = _tree.parts(jnp.broadcast_to(sigma, shape[1:]))
+    elif sigma is not None and sigma.shape in ((), shape[1:]):
+        sigma = jnp.broadcast_to(sigma, shape)
+    mask = None if given.mask is None else jnp.broadcast_to(given.mask, shape)
+    return given._replace(y=_tree.parts(given.y), sigma=sigma, mask=mask)
 
 
 def _dtype(precision: str | None, x: Any, y: Array, start: Any) -> Any:
     if precision is not None:
         return jnp.dtype("float32" if precision == "float32" else "float64")
-    dtype = jnp.result_type(*jax.tree.leaves((x, y, start)))
+    dtype = _tree.real_dtype(jnp.result_type(*jax.tree.leaves((x, y, start))))
     return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mvopt import _tree
 from mvopt._entry import check_bounds
 from mvopt._types import Array
 from mvopt.iteration.axes import split_given
@@ -55,10 +56,12 @@ class Regression:
     ):
         arguments.check_precision(precision)
         x, y, sigma, mask, sigma_x = map(arguments.as_array, (x, y, sigma, mask, sigma_x))
+        model = arguments.in_parts(model, y, sigma, loss, sigma_x)
         start, fill = arguments.start_of(model, p0)
         names = arguments.names_of(model, start)
         roles = roles_of(names, fixed, tied)
         settled, estimated = arguments.resolved(loss_of(loss), sigma, absolute_sigma)
+        arguments.check_roles(start, fixed, tied, prior)
         bounds, prior = check_bounds(bounds), arguments.prior_of(prior, names, start)
         given = Given(x, y, start, sigma, mask, bounds, prior, settled, sigma_x)
         arguments.check_sigma_x(given)
@@ -171,8 +174,8 @@ class Regression:
         key: of `jax.random.key`. kind: "residual" adds residuals drawn with replacement to the
         fitted curve (for errors of one distribution, up to sigma), "case" draws whole points (for
         errors that differ), "parametric" draws errors from the normal distribution, or counts from
-        that of the likelihood. Raises ValueError where sigma is a matrix, for errors in x, and for
-        counts unless parametric.
+        that of the likelihood. Raises ValueError where sigma is a matrix, for errors in x, for a
+        complex y, and for counts unless parametric.
         """
         return bootstrap.bootstrap(self._batch, fit, key, num, kind, max_steps)
 
@@ -187,7 +190,9 @@ class Regression:
         return inference.ask(self._batch, inference.SANDWICHES[kind], fit)
 
     def residuals(self, fit: Fit) -> Array:
-        """(y − model)/sigma, (…, m), zero for points left out."""
+        """(y − model)/sigma, (…, m), zero for points left out; of complex data (…, 2m), the real
+        parts first.
+        """
         return inference.ask(self._batch, inference.residuals, fit)
 
     def runs_test(self, fit: Fit) -> tuple[Array, Array]:
@@ -236,7 +241,11 @@ class Regression:
             quantile = normal_quantile(level) if known else student_quantile(level, fit.dof)
         half = jnp.expand_dims(quantile, tuple(range(jnp.ndim(quantile), values.ndim)))
         half = half * jnp.sqrt(variance)
-        return Band(values, values - half, values + half)
+        band = Band(values, values - half, values + half)
+        if not self._batch.setup.in_parts:
+            return band
+        halves = (jnp.split(each, 2, axis=-1) for each in band)
+        return Band(*(_tree.whole(pair) for pair in halves))
 
     def _variance_of_one(self, fit: Fit, sigma: Any) -> Array:
         """Of a further measurement."""

@@ -39,7 +39,8 @@ def text(fit: Any) -> str:
 def labels(fit: Any) -> tuple[str, ...]:
     """Names of the parameters in the order of the covariance; of nested ones their paths.
 
-    An entry of an array has its index in brackets: `peak.height`, `rates[1]`.
+    An entry of an array has its index in brackets, a part of a complex number its name:
+    `peak.height`, `rates[1]`, `pole.real`.
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(fit.params)
     if fit.about.names is not None:
@@ -51,8 +52,10 @@ def labels(fit: Any) -> tuple[str, ...]:
         place = jax.tree_util.keystr(path, simple=True, separator=".")
         shape = np.shape(leaf)[np.ndim(fit.status) :]
         # Without axes of its own it is one number, and has one index: ().
-        for index in np.ndindex(*shape):
-            names.append(f"{place}[{','.join(map(str, index))}]" if index else place)
+        for part in (".real", ".imag") if np.iscomplexobj(leaf) else ("",):
+            for index in np.ndindex(*shape):
+                entry = f"[{','.join(map(str, index))}]" if index else ""
+                names.append(place + entry + part)
     return tuple(names)
 
 
@@ -65,7 +68,8 @@ def columns(fit: Any, params: Any) -> np.ndarray:
     """`params`, or what is like them, with the numbers of a data set in one row, (…, n)."""
     batch = np.shape(fit.status)
     leaves = [np.asarray(leaf).reshape(*batch, -1) for leaf in jax.tree.leaves(params)]
-    return np.concatenate(leaves, axis=-1)
+    parts = [(leaf.real, leaf.imag) if np.iscomplexobj(leaf) else (leaf,) for leaf in leaves]
+    return np.concatenate([part for pair in parts for part in pair], axis=-1)
 
 
 def rounded(value: Any, error: Any, latex: bool = False) -> str:

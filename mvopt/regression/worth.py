@@ -42,6 +42,7 @@ class Knowledge(NamedTuple):
     has_sigma: bool
     known_scale: bool
     errors_in_x: bool = False
+    in_parts: bool = False  # of complex data: real and imaginary part have a mean each
 
 
 def worth(
@@ -90,7 +91,9 @@ def worth(
         num_points=points.num_used,
         num_estimated=jnp.asarray(num_free + (not knowledge.known_scale), jnp.int32),
         r_squared=(
-            nan if loss is not None or knowledge.errors_in_x else _r_squared(points, arguments)
+            nan
+            if loss is not None or knowledge.errors_in_x
+            else _r_squared(points, arguments, 2 if knowledge.in_parts else 1)
         ),
     )
 
@@ -157,10 +160,13 @@ def normal_log_likelihood(chi2: Array, count: Array, log_weight: Array, known: b
     return log_weight - 0.5 * count * (jnp.log(2 * jnp.pi * chi2 / count) + 1)
 
 
-def _r_squared(points: Points, residual: Array) -> Array:
-    """1 − Σr²/Σ(y − ȳ)², both weighted."""
-    ones, y = points.whitened(jnp.ones_like(points.y)), points.whitened(points.y)
-    spread = y - ones * (jnp.sum(ones * y) / jnp.sum(ones * ones))
+def _r_squared(points: Points, residual: Array, num_means: int) -> Array:
+    """1 − Σr²/Σ(y − ȳ)², both weighted; ȳ is one for each equal part of the points."""
+    spread = points.whitened(points.y)
+    for k in range(num_means):
+        part = jnp.arange(points.y.size) * num_means // points.y.size == k
+        ones = points.whitened(part.astype(points.y.dtype))
+        spread = spread - ones * (jnp.sum(ones * spread) / jnp.sum(ones * ones))
     return 1 - jnp.sum(residual**2) / jnp.sum(spread**2)
 
 

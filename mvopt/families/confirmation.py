@@ -47,7 +47,8 @@ def is_lowest(problem: ObjectiveProblem, params: Array) -> Array:
     """() bool: False where a step by gradient and Hessian leads lower by an amount that matters.
 
     Unlike `is_minimum` it serves functions with kinks, whose derivatives promise what is not there.
-    They are believed where the values cannot tell, being nothing but rounding of the params.
+    They are believed where the values cannot tell, being nothing but rounding of the params; then
+    the Hessian has to be safely positive definite.
     """
     if params.size > DENSE_LIMIT or not _twice_differentiable(problem, params):
         return jnp.ones((), bool)
@@ -55,14 +56,19 @@ def is_lowest(problem: ObjectiveProblem, params: Array) -> Array:
     eps = jnp.finfo(params.dtype).eps
 
     def none_lower() -> Array:
-        length, tolerance = model.length(params), 8 * eps**0.5 * jnp.abs(model.value)
+        length = model.length(params)
+        tolerance = 8 * eps**0.5 * jnp.abs(model.value) + 100 * eps
         move = model.move(problem, jnp.where(length > 0, length, 1.0))
         shares = jnp.asarray(_SHARES, params.dtype)
         values = lax.map(lambda t: problem.objective(problem.clip(params + t * move.step)), shares)
         lowest = jnp.min(jnp.where(jnp.isnan(values), jnp.inf, values))
-        blind = eps * jnp.sum(jnp.abs(model.gradient * params)) > tolerance
-        promised = jnp.isfinite(move.decrement) & (move.decrement > tolerance + 100 * eps)
-        return ~(lowest < model.value - tolerance - 100 * eps) & ~(blind & promised)
+        rounding = eps * jnp.abs(params)
+        curvature = jnp.abs(jnp.diagonal(model.hessian))
+        change = (jnp.abs(model.gradient) + 0.5 * curvature * rounding) * rounding
+        decrement, definite = _decrement(model)
+        told = jnp.sum(change) <= tolerance
+        confirmed = definite & (decrement <= tolerance)
+        return ~(lowest < model.value - tolerance) & (told | confirmed)
 
     return lax.cond(model.finite(), none_lower, lambda: jnp.ones((), bool))
 

@@ -93,6 +93,16 @@ def holds(residual: Array, unit: Array) -> Array:
     return (jnp.abs(residual) <= 4 * jnp.finfo(unit.dtype).eps ** 0.5 * unit).all()
 
 
+def magnitudes(former: Array, point: Array) -> Array:
+    """What the params were lately, (n,): halved at most at each step, never above the start's.
+
+    A param that tends to zero is measured by them. Were they to grow, anything would be small after
+    a search has come back from far away. A param that started at zero takes that of its first move.
+    """
+    size = jnp.abs(point)
+    return jnp.where(former > 0, jnp.minimum(former, jnp.maximum(size, 0.5 * former)), size)
+
+
 def largest_entry(residual: Array) -> Array:
     """Largest |f_i|, (); NaN before the first evaluation."""
     largest = jnp.max(jnp.abs(residual))

@@ -20,6 +20,7 @@ from mvopt.families.equations import (
     half_square,
     holds,
     largest_entry,
+    magnitudes,
     norm,
     share_of_terms,
     unit_of,
@@ -166,9 +167,7 @@ class FixedPoint:
             trial=trial,
             points=points,
             residuals=residuals,
-            typical=jnp.where(
-                accept, jnp.maximum(jnp.abs(point), 0.5 * state.typical), state.typical
-            ),
+            typical=jnp.where(accept, magnitudes(state.typical, point), state.typical),
             remembered=jnp.where(kept, jnp.minimum(state.remembered + 1, self.memory), 0),
             rejections=rejections,
             waiting=waiting,

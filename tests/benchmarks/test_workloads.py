@@ -108,7 +108,7 @@ def test_roots_are_found_and_counted(restored):
     one = {"factors": [1], "tolerance": 1e-9, "peer_steps": 100}
     config = {
         "parts": ["systems", "brackets", "basins"],
-        "systems": one | {"solvers": ["mvopt"], "every": 20},
+        "systems": one | {"solvers": ["mvopt"], "every": 21},
         "brackets": one | {"solvers": ["mvopt-chandrupatla"], "every": 30},
         "basins": {"starts": 500, "dtypes": ["float64"], "repetitions": 1},
     }

@@ -139,6 +139,9 @@ class FitTable(_Table):
     threshold: Positive | None = Field(default=None, description="a number above 0")
     scale: Positive | None = Field(default=None, description="a number above 0")
     absolute_sigma: bool = Field(default=False, description="true or false")
+    nan_policy: Literal["propagate", "omit"] = Field(
+        default="propagate", description='"propagate" or "omit"'
+    )
     max_steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=DEFAULT_MAX_STEPS, description="a whole number from 1 to 1,000,000"
     )

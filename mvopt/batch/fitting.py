@@ -61,14 +61,13 @@ def fit_block(job: Job, data: DataSets) -> pa.Table:
 
 
 def _rows(job: Job, data: DataSets) -> pa.Table:
-    parts, index, num_points = [], [], []
+    parts, index = [], []
     for bucket in buckets(data):
         parts.append(_fit_in_memory(bucket, job))
         index.append(bucket.index)
-        num_points.append(np.count_nonzero(bucket.mask, axis=1))
     order = np.argsort(np.concatenate(index))
     fit, ends = jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *parts)
-    return job.columns.table(data.ids, fit, ends, np.concatenate(num_points)[order])
+    return job.columns.table(data.ids, fit, ends)
 
 
 def _fit_in_memory(bucket: Bucket, job: Job) -> Fitted:
@@ -108,6 +107,7 @@ def _fit_bucket(bucket: Bucket, job: Job) -> Fitted:
         loss=_loss(job.fit, extras.get("trials")),
         sigma_x=extras.get("sigma_x"),
         absolute_sigma=job.fit.absolute_sigma,
+        nan_policy=job.fit.nan_policy,
         in_axes=(None if bucket.shared_x else 0, 0, 0 if start.ndim == 2 else None, 0, 0),
         precision=job.fit.precision,
     )

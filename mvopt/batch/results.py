@@ -34,11 +34,7 @@ class Columns:
         return names
 
     def table(
-        self,
-        ids: pa.Table,
-        fit: Fit,
-        ends: tuple[np.ndarray, np.ndarray] | None,
-        num_points: np.ndarray,
+        self, ids: pa.Table, fit: Fit, ends: tuple[np.ndarray, np.ndarray] | None
     ) -> pa.Table:
         """Return the rows of a block from its fits, whose arrays lie in the memory of the host."""
         columns = [*ids.columns]
@@ -46,7 +42,7 @@ class Columns:
             kinds = (fit.params, fit.stderr, *(ends if ends is not None else ()))
             columns += [pa.array(values[:, i]) for values in kinds]
         columns += [pa.array(fit.chi2), pa.array(fit.reduced_chi2), pa.array(fit.p_value)]
-        columns += [pa.array(fit.dof), pa.array(num_points), pa.array(fit.num_steps)]
+        columns += [pa.array(fit.dof), pa.array(fit.num_points), pa.array(fit.num_steps)]
         columns += [pa.array(np.asarray(getattr(fit, name))) for name in self.figures]
         columns += [_texts(fit.status, {s: s.name for s in Status})]
         failures: dict[Status, str] = {s: s.sentence for s in Status if s is not Status.CONVERGED}

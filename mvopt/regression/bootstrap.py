@@ -127,6 +127,8 @@ def bootstrap(batch: Batch, fit: Fit, key: Array, num: int, kind: str, max_steps
         y, sigma = (part.reshape(-1, *batch.y_shape()) for part in draw(fitted, keys))
         starts = jax.tree.map(lambda leaf, n=count: jnp.repeat(leaf, n, axis=0), start)
         changes: dict[str, Any] = {"y": y, "start": starts}
+        if batch.setup.omit_nan or given.sigma is not None or given.mask is not None:
+            changes["mask"] = jnp.repeat(fitted.used, count, axis=0).reshape(y.shape)
         if given.sigma is not None or kind == "case":
             changes["sigma"] = sigma
         found = fit_batch(batch.repeated(count, **changes), None, max_steps)
@@ -161,13 +163,10 @@ def _fitted(batch: Batch, given: Any, fit: Fit) -> Fitted:
         return jnp.broadcast_to(full, shape).reshape(batch.count, -1)
 
     y = spread(given.y, own.y).astype(fit.chi2.dtype)
-    used = jnp.ones(y.shape, bool)
-    if given.mask is not None:
-        used = spread(given.mask, own.mask).astype(bool)
+    used = inference.ask(batch, inference.used, fit).reshape(batch.count, -1)
     sigma = jnp.ones_like(y)
     if given.sigma is not None:
         sigma = spread(given.sigma, own.sigma).astype(y.dtype)
-        used = used & jnp.isfinite(sigma)
     scale = jnp.ones_like(fit.chi2) if fit.about.known_scale else jnp.sqrt(fit.reduced_chi2)
     return Fitted(
         y=jnp.where(used, y, 0.0),

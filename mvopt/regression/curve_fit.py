@@ -27,6 +27,7 @@ def curve_fit(
     sigma_x: Any = None,
     separable: bool = False,
     absolute_sigma: bool = False,
+    nan_policy: str = "propagate",
     in_axes: Any = None,
     solver: Solver | None = None,
     max_steps: int = DEFAULT_MAX_STEPS,
@@ -58,6 +59,8 @@ def curve_fit(
     others and need no start.
     absolute_sigma: as in SciPy: sigma is in units of y; if False only its ratios count, and the
     covariance is scaled by the reduced χ².
+    nan_policy: "omit" leaves points out that have a NaN in x, y or a standard deviation; with
+    "propagate" a data set that has one in a point that is used has the status NONFINITE.
     in_axes: as in `jax.vmap`, over `(x, y, p0, sigma, mask)`; None is one data set.
     solver: None: `LevenbergMarquardt()`, or for a model that is linear in its free parameters the
     solution in closed form.
@@ -67,9 +70,11 @@ def curve_fit(
     need `jax.config` `jax_enable_x64`.
 
     Returns a `Fit`; `p_value` is NaN without sigma, for then χ² has no scale. No data set of a
-    batch can harm another: NaN, too few points or a sigma that is not positive end in its status.
+    batch can harm another: what is not finite in x or y, too few points or a sigma that is not
+    positive end in its status, with params and statistics of NaN.
     Differentiable with respect to the data, forward and reverse, by the implicit function theorem.
-    Raises ValueError for a model, shapes, names or bounds that do not fit together.
+    Raises ValueError for a model, shapes, names or bounds that do not fit together, and for an
+    unknown nan_policy.
     """
     regression = Regression(
         model,
@@ -86,6 +91,7 @@ def curve_fit(
         sigma_x=sigma_x,
         separable=separable,
         absolute_sigma=absolute_sigma,
+        nan_policy=nan_policy,
         in_axes=in_axes,
         precision=precision,
     )

@@ -1,5 +1,6 @@
 """One data set made safe to fit: masks, sigmas and missing points turned into weights."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt import _tree
-from mvopt._types import Array
+from mvopt._types import Array, Status
 from mvopt.linalg.products import dot
 
 
@@ -37,6 +38,26 @@ class Points(NamedTuple):
     whiten: Array | None  # (m,) reciprocal sigmas, or (m, m), or None: all one
     used: Array | None  # (m,) bool, or None: all of them
     usable: Array  # () bool: enough points for the parameters, sigma positive
+    finite: Array  # () bool: x and y are numbers wherever they are used
+
+    @property
+    def sound(self) -> Array:
+        """() bool: there is something to fit."""
+        return self.usable & self.finite
+
+    def only_if(self, valid: Array) -> "Points":
+        """The same, not usable unless this holds, (..., m), at all points that are used."""
+        valid = valid if self.used is None else valid | ~self.used
+        return self._replace(usable=self.usable & jnp.all(valid))
+
+    def judged(self, status: Array) -> Array:
+        """`Status` as int32 () of a fit that ended with this one."""
+        status = jnp.where(self.usable, status, Status.BAD_INPUT)
+        return jnp.where(self.finite, status, Status.NONFINITE).astype(jnp.int32)
+
+    def refused(self) -> "Points":
+        """The same with a y of NaN if they are not sound, so that no solver starts on them."""
+        return self._replace(y=jnp.where(self.sound, self.y, jnp.nan))
 
     @property
     def num_used(self) -> Array:
@@ -69,26 +90,71 @@ def points_of(
     """Apply mask and sigma; an infinite sigma leaves its point out.
 
     y (m,) or any shape, `mask` like y, `sigma` like y or (m, m). A covariance matrix that is not
-    positive definite, a sigma that is not positive, or too few points make the data set unusable.
-    in_parts: the first axis of y is that of the real and imaginary parts.
+    positive definite, a sigma that is not positive, a mask of NaN, or too few points make the data
+    set unusable. in_parts: the first axis of y is that of the real and imaginary parts.
     """
     shape, y = y.shape, y.reshape(-1)
-    used = None if mask is None else jnp.broadcast_to(mask.astype(bool), shape).reshape(-1)
-    whiten, valid = None, jnp.asarray(True)
+    used, valid = None, jnp.asarray(True)
+    if mask is not None:
+        used = jnp.broadcast_to(mask.astype(bool), shape).reshape(-1)
+        valid = _known(mask).all()
+    whiten = None
     if sigma is not None and sigma.shape == (y.size, y.size) != shape:
-        whiten, valid = _whitening(sigma, used)
+        whiten, definite = _whitening(sigma, used)
+        valid = valid & definite
     elif sigma is not None:
         sigma = jnp.broadcast_to(sigma, shape).reshape(-1)
         informative = ~jnp.isposinf(sigma)
         used = informative if used is None else used & informative
-        valid = jnp.all(jnp.where(used, sigma > 0, True))
+        valid = valid & jnp.all(jnp.where(used, sigma > 0, True))
         whiten = jnp.where(used, 1 / jnp.where(used & (sigma > 0), sigma, 1.0), 0.0)
     if used is not None:
         y = jnp.where(used, y, 0.0)
         seen = used.reshape(2, -1).any(axis=0) if in_parts else used
         x = _safe(x, shape[in_parts:], seen)
-    points = Points(x, y, whiten, used, valid)
-    return points._replace(usable=valid & (points.num_used >= num_free))
+    numbers = (jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((x, y)) if _inexact(leaf))
+    finite = functools.reduce(jnp.logical_and, numbers)
+    points = Points(x, y, whiten, used, valid, finite)
+    count = points.num_used
+    return points._replace(usable=valid & (count >= num_free), finite=finite | (count == 0))
+
+
+def omits_nan(policy: str) -> bool:
+    """Whether points with a NaN are left out; ValueError for a policy that does not exist."""
+    if policy not in ("propagate", "omit"):
+        raise ValueError(
+            f"nan_policy={policy!r} is not known: use 'omit' to leave points with a NaN out, or "
+            "'propagate', with which their data set has the status NONFINITE"
+        )
+    return policy == "omit"
+
+
+def without_nan(
+    x: Any, y: Array, sigmas: tuple[Array | None, ...], mask: Array | None, in_parts: bool = False
+) -> Array:
+    """A mask like y without the points that have a NaN in x, y, or a standard deviation.
+
+    What does not end in the shape of the points is none of theirs. in_parts: as in `points_of`.
+    """
+    known = _known(y)
+    shapes = [(leaf, y.shape[in_parts:]) for leaf in jax.tree.leaves(x)]
+    for leaf, shape in (*shapes, *((leaf, y.shape) for leaf in sigmas if leaf is not None)):
+        if _of_points(leaf, shape):
+            known = known & _known(leaf).all(axis=tuple(range(leaf.ndim - len(shape))))
+    return known if mask is None else known & mask.astype(bool)
+
+
+def _known(leaf: Array) -> Array:
+    return ~jnp.isnan(leaf) if _inexact(leaf) else jnp.ones(jnp.shape(leaf), bool)
+
+
+def _inexact(leaf: Array) -> bool:
+    return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.inexact))
+
+
+def _of_points(leaf: Array, shape: tuple[int, ...]) -> bool:
+    """Whether a leaf of x has a value, or a row of them, for each point."""
+    return bool(shape) and jnp.shape(leaf)[max(jnp.ndim(leaf) - len(shape), 0) :] == shape
 
 
 def _whitening(covariance: Array, used: Array | None) -> tuple[Array, Array]:
@@ -113,7 +179,7 @@ def _safe(x: Any, shape: tuple[int, ...], used: Array) -> Any:
 
     def replace(leaf: Array) -> Array:
         leaf = jnp.asarray(leaf)
-        if leaf.shape[leaf.ndim - len(shape) :] != shape or not shape:
+        if not _of_points(leaf, shape):
             return leaf
         flat = leaf.reshape(*leaf.shape[: leaf.ndim - len(shape)], -1)
         stand_in = jnp.sum(jnp.where(place == first, flat, 0), axis=-1, keepdims=True)

@@ -18,7 +18,14 @@ from mvopt.iteration.axes import Layout
 from mvopt.iteration.blocks import lanes_for
 from mvopt.iteration.lanes import in_chunks
 from mvopt.losses import Loss, Robust
-from mvopt.regression.data import InParts, Points, check_like, check_shape, points_of
+from mvopt.regression.data import (
+    InParts,
+    Points,
+    check_like,
+    check_shape,
+    points_of,
+    without_nan,
+)
 from mvopt.regression.fit import About
 from mvopt.regression.orthogonal import check_orthogonal, orthogonal_distances
 from mvopt.regression.parameters import Roles
@@ -50,6 +57,7 @@ class Setup(NamedTuple):
     precision: str | None
     estimate_scale: bool  # of a robust loss
     separable: bool  # linear parameters follow from the others
+    omit_nan: bool  # points with a NaN are left out
 
     @property
     def in_parts(self) -> bool:
@@ -102,9 +110,18 @@ class Family:
         given = Given(*self.setup.layout.join(row, self.shared if shared is None else shared))
         return _in_parts(given) if self.setup.in_parts else given
 
+    def wanted(self, row: list[Array], shared: list[Array] | None = None) -> Given:
+        """The same, with a mask of the points that are wanted."""
+        given = self.given(row, shared)
+        if not self.setup.omit_nan:
+            return given
+        sigmas = (given.sigma, given.sigma_x)
+        mask = without_nan(given.x, given.y, sigmas, given.mask, self.setup.in_parts)
+        return given._replace(mask=mask)
+
     def start(self, row: list[Array]) -> Array:
         """Flat start of one data set, (n,), the fixed and the tied parameters included."""
-        flat = _tree.ravel(self._whole_start(self.given(row)))[0].astype(self.dtype)
+        flat = _tree.ravel(self._whole_start(self.wanted(row)))[0].astype(self.dtype)
         return self.setup.roles.whole(self.setup.roles.free_part(flat), flat)
 
     def _whole_start(self, given: Given) -> Any:
@@ -157,15 +174,17 @@ class View:
     def dataset(self, row: Row, common: Any) -> DataSet:
         """The data set of a row."""
         family, dtype = self.family, self.dtype
-        given = family.given(row.leaves, common[0])
+        given = family.wanted(row.leaves, common[0])
         x, y, sigma, loss = cast((given.x, given.y.astype(dtype), given.sigma, given.loss), dtype)
         if row.scale is not None:
             loss = replace(loss, scale=row.scale.astype(dtype))
         points = points_of(x, y, sigma, given.mask, family.num_free, family.setup.in_parts)
+        sigma_x = None
+        if given.sigma_x is not None:
+            sigma_x = cast(jnp.broadcast_to(given.sigma_x, x.shape), dtype)
+            points = points.only_if((sigma_x >= 0) & (sigma_x < jnp.inf))
         if loss is not None and not isinstance(loss, Robust):
-            valid = loss.valid(points.y)
-            valid = valid if points.used is None else valid | ~points.used
-            points = points._replace(usable=points.usable & jnp.all(valid))
+            points = points.only_if(loss.valid(points.y))
         start = row.start.astype(dtype)
         unraveled = family.unravel(start)
         prior = flat_bounds(given.prior, unraveled, dtype, "prior")
@@ -173,8 +192,7 @@ class View:
             moving = family.setup.roles.moving(family.size)
             prior = (prior[0], jnp.where(moving, prior[1], jnp.inf))
         bounds = flat_bounds(given.bounds, unraveled, dtype)
-        sigma_x = None if given.sigma_x is None else jnp.broadcast_to(given.sigma_x, x.shape)
-        return DataSet(points, start, bounds, prior, loss, cast(sigma_x, dtype))
+        return DataSet(points.refused(), start, bounds, prior, loss, sigma_x)
 
     def of_free(self, x: Any, free: Array) -> Array:
         """The model over its free parameters, the fixed ones at one."""

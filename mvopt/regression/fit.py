@@ -44,9 +44,11 @@ class Fit:
     field has a leading batch axis.
 
     chi2: twice what was minimised, priors included: Σ ((y − model)/sigma)², or for a likelihood the
-    deviance, for a robust loss twice its sum. dof: points and priors less free parameters.
+    deviance, for a robust loss twice its sum. dof: points and priors less free parameters, of which
+    those that rest on a bound are none: all statistics are those of the fit with them held there.
     log_likelihood: of the data at the params, for normal errors with the estimated scale where that
-    is not known; NaN for a robust loss. num_estimated: the free parameters, and that scale.
+    is not known; NaN for a robust loss. num_estimated: the free parameters less those that rest on
+    a bound, and that scale.
     r_squared: the share of the weighted variance of y that the model explains; NaN for other losses
     than the square.
     """

@@ -137,7 +137,7 @@ def report(view: View, row: Row, outcome: Outcome) -> Fit:
     """Parameters, uncertainties and goodness of fit of one data set."""
     family = view.family
     dataset = view.dataset(row, view.common)
-    free = outcome.params
+    free = jnp.where(dataset.points.sound, outcome.params, jnp.nan)
     judged = worth(
         dataset.points,
         dataset.loss,

@@ -110,6 +110,13 @@ def residuals(answered: Answered, own: tuple, common: tuple) -> Array:
     return -points.residual(values)
 
 
+def used(answered: Answered, own: tuple, common: tuple) -> Array:
+    """(m,) bool: the points that were fitted."""
+    del own, common
+    points = answered.dataset.points
+    return jnp.ones(points.y.shape, bool) if points.used is None else points.used
+
+
 def sandwich(answered: Answered, own: tuple, common: tuple, kind: str) -> Array:
     """Covariance (n, n) that does not trust sigma: (JᵀJ)⁻¹ Σ w ψ² J Jᵀ (JᵀJ)⁻¹."""
     del own, common
@@ -123,7 +130,7 @@ def sandwich(answered: Answered, own: tuple, common: tuple, kind: str) -> Array:
     count = answered.dataset.points.num_used.astype(free.dtype)
     weight: Any = {
         "HC0": 1.0,
-        "HC1": count / jnp.maximum(count - free.size, 1),
+        "HC1": count / jnp.maximum(count - found.num_free, 1),
         "HC2": 1 / left,
         "HC3": 1 / left**2,
     }[kind]

@@ -17,7 +17,7 @@ from mvopt.linalg.doubled import Doubled, total, two_product, two_sum
 from mvopt.linalg.products import dot
 from mvopt.linalg.qr import back_in_place, in_order, leading_part, pivoted_qr
 from mvopt.linalg.triangular import solve_lower, solve_upper
-from mvopt.regression.data import check_like, points_of
+from mvopt.regression.data import check_like, omits_nan, points_of, without_nan
 from mvopt.regression.fit import About, Fit
 from mvopt.regression.worth import Knowledge, root_of_variance, worth
 
@@ -33,25 +33,27 @@ def linear_fit(
     *,
     mask: Any = None,
     absolute_sigma: bool = False,
+    nan_policy: str = "propagate",
     in_axes: Any = None,
 ) -> Fit:
     """Fit y ≈ design @ params by weighted least squares, for one data set or many at once.
 
     design: (m, n), a column for each parameter: `jnp.vander(x, 3)` for a parabola, say. y: (m,).
-    sigma, mask, absolute_sigma: as of `curve_fit`; sigma may be a covariance matrix (m, m).
+    sigma, mask, absolute_sigma, nan_policy: as of `curve_fit`; sigma may be a covariance matrix
+    (m, m). A NaN in a row of the design is one in x.
     in_axes: as in `jax.vmap`, over `(design, y, sigma, mask)`; None is one data set.
 
     By orthogonal elimination with column pivoting (Björck 1967) of columns scaled to one length;
     the normal equations would lose twice the digits. What it loses to an ill-conditioned design,
     refinement with residuals in doubled precision brings back. A parameter that the data do not
     determine is zero, with an infinite standard error, and the status SINGULAR. Raises ValueError
-    for shapes that do not fit.
+    for shapes that do not fit and for an unknown nan_policy.
     """
     given = (design, y, sigma, mask)
     data = tuple(None if each is None else _tree.as_leaf(each) for each in given)
     names = ("design", "y", "sigma", "mask")
     layout, rows, shared, size = split_given(data, in_axes, names)
-    setup = _Setup(layout, absolute_sigma)
+    setup = _Setup(layout, absolute_sigma, omits_nan(nan_policy))
     if size is None:
         return _fit_rows(setup, [], shared)
     return in_blocks(lambda rows, _: _fit_rows(setup, rows, shared), rows, size)
@@ -60,6 +62,7 @@ def linear_fit(
 class _Setup(NamedTuple):
     layout: Layout
     absolute_sigma: bool
+    omit_nan: bool
 
 
 @partial(jax.jit, static_argnames="setup")
@@ -70,7 +73,7 @@ def _fit_rows(setup: _Setup, rows: list[Array], shared: list[Array]) -> Fit:
     lanes = lanes_for(numbers * y.dtype.itemsize, len(rows[0]) if rows else None)
 
     def fit(row: list[Array]) -> Fit:
-        return _fit(*setup.layout.join(row, shared), absolute_sigma=setup.absolute_sigma)
+        return _fit(setup, *setup.layout.join(row, shared))
 
     fits = in_chunks(fit, rows, lanes)
     return fits if rows else _tree.take(fits, 0)
@@ -90,24 +93,27 @@ def _check(design: Array, y: Array, sigma: Array | None, mask: Array | None) -> 
 
 
 def _fit(
-    design: Array, y: Array, sigma: Array | None, mask: Array | None, *, absolute_sigma: bool
+    setup: _Setup, design: Array, y: Array, sigma: Array | None = None, mask: Array | None = None
 ) -> Fit:
     dtype = jnp.result_type(design, y, jnp.float32)
     design, y = design.astype(dtype), y.astype(dtype)
     sigma = None if sigma is None else sigma.astype(dtype)
     # The points lie along the last axis, where those left out are replaced.
-    points = points_of(design.T, y, sigma, mask, design.shape[1])
+    if setup.omit_nan:
+        mask = without_nan(design.T, y, (sigma,), mask)
+    points = points_of(design.T, y, sigma, mask, design.shape[1]).refused()
     problem = LeastSquaresProblem(lambda params: points.residual(dot(params, points.x)))
     params = solve_linear(problem, jnp.zeros(design.shape[1], dtype))
+    params = jnp.where(points.sound, params, jnp.nan)
     finite = jnp.isfinite(params).all()
     status = jnp.where(finite, Status.CONVERGED, Status.NONFINITE)
-    knowledge = Knowledge(sigma is not None, absolute_sigma)
+    knowledge = Knowledge(sigma is not None, setup.absolute_sigma)
     judged = worth(points, None, problem, params, status, knowledge)
     return Fit(
         params=params,
         stderr=root_of_variance(jnp.diagonal(judged.covariance)),
         num_steps=jnp.ones((), jnp.int32),
-        about=About("linear combination", known_scale=absolute_sigma),
+        about=About("linear combination", known_scale=setup.absolute_sigma),
         **judged._asdict(),
     )
 

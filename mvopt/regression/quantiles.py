@@ -63,7 +63,7 @@ def fisher_quantile(level: Array | float, dof: Array) -> Array:
     return jnp.where(nu > 0, value, jnp.nan)
 
 
-def scheffe_quantile(level: Array | float, count: int, dof: Array) -> Array:
+def scheffe_quantile(level: Array | float, count: Array, dof: Array) -> Array:
     """p F with P(F ≤ …) = level for Fisher's F with p = `count` and `dof` degrees of freedom.
 
     By bisection on the logarithm of the incomplete beta function's argument; for dof = ∞ it is the

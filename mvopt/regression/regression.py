@@ -18,6 +18,7 @@ from mvopt.losses import Loss, loss_of
 from mvopt.regression import arguments, bootstrap, inference, intervals, shared_fit, starts
 from mvopt.regression.batch import Batch
 from mvopt.regression.bootstrap import Bootstrap
+from mvopt.regression.data import omits_nan
 from mvopt.regression.dataset import Given, Setup
 from mvopt.regression.fit import Fit, check_level
 from mvopt.regression.fitting import fit_batch
@@ -52,6 +53,7 @@ class Regression:
         in_axes: Any = None,
         sigma_x: Any = None,
         separable: bool = False,
+        nan_policy: str = "propagate",
         precision: str | None = None,
     ):
         arguments.check_precision(precision)
@@ -70,7 +72,10 @@ class Regression:
         layout, rows, shared, size = split_given(
             tuple(given), arguments.axes_over(given, in_axes), arguments.NAMES
         )
-        setup = Setup(model, layout, fill, roles, absolute_sigma, precision, estimated, separable)
+        setup = Setup(
+            *(model, layout, fill, roles, absolute_sigma, precision, estimated, separable),
+            omit_nan=omits_nan(nan_policy),
+        )
         self._batch = Batch(setup, rows, shared, size)
 
     def fit(self, *, solver: Solver | None = None, max_steps: int = DEFAULT_MAX_STEPS) -> Fit:
@@ -234,7 +239,8 @@ class Regression:
         if kind == "prediction":
             variance = variance + self._variance_of_one(fit, sigma)
         if kind == "simultaneous":
-            count = len(self._batch.free(fit.covariance.shape[-1]))
+            variances = jnp.diagonal(fit.covariance, axis1=-2, axis2=-1)
+            count = jnp.sum((variances > 0) & jnp.isfinite(variances), axis=-1)
             dof = jnp.full(jnp.shape(fit.dof), jnp.inf) if known else fit.dof
             quantile = jnp.sqrt(scheffe_quantile(level, count, dof))
         else:

@@ -232,8 +232,8 @@ def _num_free(fit: Any) -> int:
 def _variables(fit: Any) -> list[str]:
     names = labels(fit)
     values, errors = columns(fit, fit.params), columns(fit, fit.stderr)
-    # A perfect fit whose scale is unknown has no errors either: then there are more zeros.
-    fixed = (errors == 0) & (np.sum(errors == 0) <= len(names) - _num_free(fit))
+    # In a perfect fit whose scale is unknown none has an error.
+    fixed = (errors == 0) & bool(fit.about.known_scale or fit.chi2 > 0)
     # Otherwise the fit as a whole has no errors.
     solved = int(fit.status) in (Status.CONVERGED, Status.SINGULAR, Status.STALLED)
     scaled = fit.about.known_scale or fit.dof > 0

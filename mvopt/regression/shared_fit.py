@@ -15,6 +15,7 @@ from mvopt.iteration.method import Outcome
 from mvopt.losses import Binomial, Poisson, Robust
 from mvopt.regression.batch import Batch
 from mvopt.regression.block_arrow import Arrow, BlockArrow, GroupProblem, eliminate, inverse_blocks
+from mvopt.regression.data import Points
 from mvopt.regression.dataset import Family, Row, Setup, View
 from mvopt.regression.fit import Fit
 from mvopt.regression.parameters import check_names
@@ -224,22 +225,24 @@ def _report(
     )
     unknown = unknown.astype(bool)
 
-    def describe(row: Row) -> tuple[Array, Array, Array]:
+    def describe(row: Row) -> tuple[Points, Array]:
         dataset = view.dataset(row, view.common)
         points = dataset.points
         if isinstance(dataset.loss, Poisson | Binomial):
-            return points.num_used, log_saturated(points, dataset.loss), points.usable
-        return points.num_used, log_weight(points), points.usable
+            return points, log_saturated(points, dataset.loss)
+        return points, log_weight(points)
 
-    counts, constants, usable = jax.vmap(describe)(batch)
-    num_points = jnp.sum(jnp.where(member, counts, 0))
-    num_free = shared.size + own.shape[1] * jnp.sum(member)
+    points, constants = jax.vmap(describe)(batch)
+    num_points = jnp.sum(jnp.where(member, jax.vmap(lambda each: each.num_used)(points), 0))
+    num_free = jnp.sum(free[0]) + jnp.sum(free[1] & member[:, None])
     dof = num_points - num_free
     chi2 = 2 * arrow.cost
     reduced = jnp.where(dof > 0, chi2 / jnp.maximum(dof, 1), jnp.nan)
     scale = 1.0 if known else jnp.where(dof > 0, reduced, jnp.inf)
-    bad = ~jnp.all(usable | ~member)
-    status = jnp.where(bad, Status.BAD_INPUT, outcome.status).astype(jnp.int32)
+    group = points._replace(
+        usable=jnp.all(points.usable | ~member), finite=jnp.all(points.finite | ~member)
+    )
+    status = group.judged(outcome.status)
     failed = (status != Status.CONVERGED) & (status != Status.STALLED)
     infinite = unknown[:, :, None] | unknown[:, None, :] | failed
     covariance = jnp.where(infinite, jnp.inf, blocks * scale)
@@ -254,7 +257,7 @@ def _report(
     nan = jnp.full_like(chi2, jnp.nan)
 
     def one(row: Row, own: Array, covariance: Array) -> Fit:
-        free = split.join(shared, own)
+        free = jnp.where(group.sound, split.join(shared, own), jnp.nan)
         whole = roles.spread(covariance, free, row.start)
         return Fit(
             params=family.unravel(roles.whole(free, row.start)),

@@ -21,6 +21,7 @@ class Uncertainty(NamedTuple):
     chi2: Array  # (), ‖r‖²
     residual: Array  # (m,)
     rank_deficient: Array  # () bool
+    num_free: Array  # () int32: a parameter that rests on a bound is held there
 
 
 def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
@@ -49,6 +50,7 @@ def uncertainty(problem: LeastSquaresProblem, params: Array) -> Uncertainty:
         chi2=jnp.sum(residual * residual),
         residual=residual,
         rank_deficient=(undetermined & free).any(),
+        num_free=jnp.sum(free, dtype=jnp.int32),
     )
 
 

@@ -22,7 +22,7 @@ from mvopt.regression.uncertainty import Uncertainty, chi2_p_value, uncertainty
 
 
 class Worth(NamedTuple):
-    """Fields of a `Fit`, over the n free parameters."""
+    """Fields of a `Fit`, over the n free parameters; one that rests on a bound counts as held."""
 
     status: Array
     covariance: Array  # (n, n)
@@ -64,7 +64,7 @@ def worth(
     failed = (
         (status == Status.BAD_INPUT) | (status == Status.NONFINITE) | (status == Status.MAX_STEPS)
     )
-    num_free = len(params)
+    num_free = found.num_free
     dof = points.num_used + num_priors - num_free
     # What the loss is a function of: the residuals, or the values of the model.
     arguments = found.residual[: points.y.size] if loss is None else problem.residual(params)
@@ -89,7 +89,7 @@ def worth(
             else _log_likelihood(points, loss, problem, arguments, knowledge)
         ),
         num_points=points.num_used,
-        num_estimated=jnp.asarray(num_free + (not knowledge.known_scale), jnp.int32),
+        num_estimated=num_free + (not knowledge.known_scale),
         r_squared=(
             nan
             if loss is not None or knowledge.errors_in_x
@@ -101,10 +101,10 @@ def worth(
 def _status(points: Points, found: Uncertainty, status: Array) -> Array:
     singular = (status == Status.CONVERGED) & found.rank_deficient
     status = jnp.where(singular, Status.SINGULAR, status)
-    return jnp.where(points.usable, status, Status.BAD_INPUT).astype(jnp.int32)
+    return points.judged(status)
 
 
-def _huber_factor(loss: Robust, residual: Array, points: Points, num_free: int) -> Array:
+def _huber_factor(loss: Robust, residual: Array, points: Points, num_free: Array) -> Array:
     """K² Σψ²/(n − p) / (mean ψ′)²; infinite without degrees of freedom."""
     used = jnp.ones(residual.shape, bool) if points.used is None else points.used
     count = points.num_used.astype(residual.dtype)

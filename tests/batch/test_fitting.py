@@ -127,3 +127,20 @@ def test_profile_intervals(run):
     ends = [[row["a_low"], row["b_low"]], [row["a_high"], row["b_high"]]]
     np.testing.assert_allclose(ends, [found.lower, found.upper], rtol=1e-5)
     assert np.isnan(row["c_low"])
+
+
+def test_points_with_a_nan_are_left_out_if_so_wanted(run):
+    rng = np.random.default_rng(6)
+    ids, x = ragged(rng, (9, 9))
+    y = 3 * np.exp(-x) + rng.normal(0, 0.05, len(x))
+    x[2], y[4] = np.nan, np.nan
+    columns, model = {"id": ids, "x": x, "y": y}, {"expression": "a*exp(-b*x)"}
+    parameters = {"a": {"init": 1.0}, "b": {"init": 1.0}}
+    row = run(columns, {}, model, parameters=parameters)[0]
+    assert row["status"] == "NONFINITE"
+    assert np.isnan(row["a"])
+    row = run(columns, {}, model, fit={"nan_policy": "omit"}, parameters=parameters)[0]
+    kept = np.isfinite(x) & np.isfinite(y) & (ids == 0)
+    fit = mvopt.curve_fit(lambda x, p: p[0] * np.e ** (-p[1] * x), x[kept], y[kept], [1.0, 1.0])
+    assert row["num_points"] == 7
+    np.testing.assert_allclose([row["a"], row["b"]], fit.params, rtol=1e-7)

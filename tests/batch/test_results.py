@@ -29,7 +29,7 @@ def rows(ids=(1, 2), columns=COLUMNS, ends=None):
         num_estimated=np.full(count, 3),
         r_squared=np.ones(count),
     )
-    return columns.table(pa.table({"id": list(ids)}), fit, ends, np.full(count, 5))
+    return columns.table(pa.table({"id": list(ids)}), fit, ends)
 
 
 def test_columns_and_messages():

@@ -354,3 +354,26 @@ def test_ragged_data_sets_with_x_and_sigma_of_their_own_are_fitted_as_alone():
         )
         np.testing.assert_allclose(fits.params[row], params, rtol=1e-6)
         np.testing.assert_allclose(fits.covariance[row], covariance, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_parameter_on_its_bound_counts_as_held_there(known):
+    """All statistics are those of SciPy's fit of the other parameters."""
+    x, sigma = np.arange(6.0), np.full(6, 0.3)
+    y = np.array([1.1, 0.4, 0.9, 1.6, 1.2, 2.3])
+    parabola = lambda x, p: p[0] + p[1] * x + p[2] * x**2
+    fit = curve_fit(
+        parabola, x, y, [1.0, 0.1, 0.1], sigma, bounds=(0.0, np.inf), absolute_sigma=known
+    )
+    assert fit.params[1] == 0
+    held = lambda x, a, c: a + c * x**2
+    params, covariance = scipy.optimize.curve_fit(held, x, y, sigma=sigma, absolute_sigma=known)
+    np.testing.assert_allclose(fit.params[np.array([0, 2])], params, rtol=1e-6)
+    np.testing.assert_allclose(
+        fit.stderr[np.array([0, 2])], np.sqrt(np.diag(covariance)), rtol=1e-6
+    )
+    chi2 = np.sum(((y - held(x, *params)) / sigma) ** 2)
+    assert fit.dof == 4
+    np.testing.assert_allclose(fit.reduced_chi2, chi2 / 4, rtol=1e-9)
+    np.testing.assert_allclose(fit.p_value, scipy.stats.chi2.sf(chi2, 4), rtol=1e-9)
+    assert fit.num_estimated == (2 if known else 3)

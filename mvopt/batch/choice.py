@@ -2,8 +2,9 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from modulefinder import ModuleFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,7 +59,7 @@ class Choice:
 def choose(config: Config, num_x: int) -> Choice:
     """Return what `[model]` and `[parameters]` describe for data with `num_x` variables."""
     with located("[model]", " "):
-        model = _model(config.model, num_x)
+        model = _model(config.model, num_x, config.parameters)
     return choice_of(model, config.parameters, num_x)
 
 
@@ -124,11 +125,11 @@ def _start(table: ParameterTable) -> float:
     return low + 1 if np.isfinite(low) else high - 1
 
 
-def _model(table: ModelTable, num_x: int) -> Model:
+def _model(table: ModelTable, num_x: int, known: Iterable[str]) -> Model:
     if table.degree is not None and table.name != "polynomial":
         raise InputError("degree is only for name = 'polynomial': remove it")
     if table.expression is not None:
-        return expression_of(table.expression, num_x)
+        return expression_of(table.expression, num_x, known)
     if table.function is not None:
         return _function(table.function, table.parameters, num_x)
     if table.name == "polynomial":
@@ -149,11 +150,14 @@ def _check_variables(model: Model, num_x: int) -> None:
         raise InputError(f"[model] has {wanted} independent variables: give as many in [data] x")
 
 
-def expression_of(text: str, num_x: int) -> Expression:
-    """Return the model of a formula; raises `InputError` with what is wrong in it."""
+def expression_of(text: str, num_x: int, known: Iterable[str] = ()) -> Expression:
+    """Return the model of a formula; raises `InputError` with what is wrong in it.
+
+    known: names that are spelled in this way, see `parse`.
+    """
     variables = ("x",) if num_x == 1 else tuple(f"x{i}" for i in range(num_x))
     with located("expression"):
-        expression = parse(text, variables)
+        expression = parse(text, variables, known)
         if not expression.names:
             raise InputError("there is no parameter in it: name at least one")
         if num_x > 1 and "x" in expression.names:
@@ -178,6 +182,26 @@ def _function(path: str, parameters: list[str] | None, num_x: int) -> Model:
         _check_variables(model, num_x)
         _try_out(model, num_x)
         return model
+
+
+def source_files(function: str) -> list[str]:
+    """Return the file that a function 'package.module:function' is from, and what it imports of
+    those beside it.
+    """
+    with located(f"function = {quoted(function)}"):
+        module = _module(function.partition(":")[0])
+    name, file = module.__name__, getattr(module, "__file__", None)
+    if file is None:
+        return []
+    package = Path(file).stem == "__init__"
+    folder = Path(file).resolve().parents[name.count(".") + package]
+    # Of what is installed, its own package alone; the version of this library is known.
+    installed = "site-packages" in folder.parts
+    others = {place.stem for place in folder.iterdir()} - {name.partition(".")[0]}
+    finder = ModuleFinder([str(folder)], excludes=others if installed else {"mvopt"})
+    finder.import_hook(name)
+    found = (getattr(each, "__file__", None) for each in finder.modules.values())
+    return sorted({file, *filter(None, found)})
 
 
 def _module(name: str) -> ModuleType:

@@ -60,7 +60,11 @@ def fit_many(
 
 def _model(model: Any, parameters: tuple[str, ...], num_x: int) -> Any:
     if isinstance(model, str):
-        return models.NAMED[model] if model in models.NAMED else expression_of(model, num_x)
+        return (
+            models.NAMED[model]
+            if model in models.NAMED
+            else expression_of(model, num_x, parameters)
+        )
     if hasattr(model, "names"):
         return model
     if not parameters:

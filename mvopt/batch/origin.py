@@ -1,4 +1,4 @@
-"""What results follow from: the configuration, the input files, the versions.
+"""What results follow from: configuration, input files, the source of a function, versions.
 
 A run that is continued has to have the same origin as what is there already.
 """
@@ -13,15 +13,21 @@ from typing import Any
 import jax
 
 from mvopt._errors import InputError, quoted
+from mvopt.batch.choice import source_files
 from mvopt.batch.config import Config
 
 _ENDS_BYTES = 2**20  # of a file, digested at its beginning and its end
 
 
 def origin(config: Config, files: list[str]) -> dict[str, Any]:
-    """Return the configuration, what tells the files from changed ones, and the versions."""
+    """Return the configuration, what tells the files from changed ones, and the versions.
+
+    The source of a function is among the files.
+    """
     # By way of JSON, which has no infinity: the bounds that are not given.
     given = json.loads(config.model_dump_json(exclude_unset=True))
+    function = config.model.function
+    files = [*files, *(source_files(function) if function else [])]
     versions = {"mvopt": _version(), "jax": jax.__version__}
     return {
         "versions": versions,

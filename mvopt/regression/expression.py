@@ -8,8 +8,9 @@ instead of filling the memory), and length and depth are limited before they can
 import ast
 import math
 import operator
+import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,19 +89,22 @@ class Expression:
             return np.asarray(_evaluate(self.tree, columns, np))
 
 
-def parse(text: str, variables: tuple[str, ...] = ()) -> Expression:
+def parse(text: str, variables: tuple[str, ...] = (), known: Iterable[str] = ()) -> Expression:
     """Parse a formula; names that are not variables become its parameters.
 
-    Raises `InputError` in one line, with the position, for anything outside the whitelist.
+    A # begins a comment to the end of its line. Two names of which Python sees one, such as those
+    with the micro sign and with the Greek letter, are one, spelled as among the variables and the
+    `known` names or else as it comes first. Raises `InputError` in one line, with the position, for
+    anything outside the whitelist.
     """
     if len(text) > MAX_LENGTH:
         raise InputError(
             f"the expression has {len(text):,} characters: keep it under {MAX_LENGTH:,}"
         )
-    formula = " ".join(text.split())
+    formula = " ".join(" ".join(line.partition("#")[0] for line in text.splitlines()).split())
     if not formula:
         raise InputError("the expression is empty: write one such as 'a*exp(-b*x) + c'")
-    tree = _build(_python_tree(formula), 0)
+    tree = _build(_spelled(_python_tree(formula), formula, (*variables, *known)), 0)
     names = tuple(dict.fromkeys(n for n in _names(tree) if n not in variables))
     return Expression(formula, variables, names, tree)
 
@@ -122,6 +126,18 @@ def _python_tree(formula: str) -> ast.expr:
             f"the expression {quoted(formula)} cannot be read: it holds characters that are no "
             "text, or is nested too deeply"
         ) from None
+
+
+def _spelled(root: ast.expr, formula: str, known: Iterable[str]) -> ast.expr:
+    """The tree with names as they are written, of which Python's parser has the form NFKC."""
+    spelling = {unicodedata.normalize("NFKC", name): name for name in known}
+    line = formula.encode()
+    names = [node for node in ast.walk(root) if isinstance(node, ast.Name)]
+    for node in sorted(names, key=lambda name: name.col_offset):
+        if node.id not in (*FUNCTIONS, *CONSTANTS):
+            written = line[node.col_offset : node.end_col_offset].decode()
+            node.id = spelling.setdefault(node.id, written)
+    return root
 
 
 def _build(node: ast.expr, depth: int) -> Tree:

@@ -133,7 +133,7 @@ def _formulas(
     needs: dict[str, set[str]] = {}
     for name, formula in tied.items():
         if isinstance(formula, str):
-            expression = parse(formula)
+            expression = parse(formula, known=names)
             check_names(f"tied[{name!r}]", expression.names, names)
             formulas[name] = Formula(expression)
             needs[name] = set(expression.names) & set(tied)

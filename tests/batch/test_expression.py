@@ -132,3 +132,23 @@ def test_random_text_parses_or_is_an_input_error(float64):
         parsed += 1
         assert expression(X, jnp.ones(len(expression.names))).shape == X.shape
     assert parsed > 20
+
+
+def test_a_comment_ends_with_its_line():
+    text = "a*exp(-b*x)  # the decay\n + c # and its end\n# nothing more"
+    assert parse(text, ("x",)) == parse("a*exp(-b*x) + c", ("x",))
+    assert parse(text, ("x",)).names == ("a", "b", "c")
+
+
+MICRO, MU = "\u00b5", "\u03bc"
+
+
+def test_names_are_spelled_as_they_are_given():
+    """Python turns the micro sign into the Greek letter, which looks the same."""
+    assert parse(f"a*{MICRO}*x", ("x",)).names == ("a", MICRO)
+    assert parse(f"a*{MICRO}*x + {MU}", ("x",)).names == ("a", MICRO)
+    columns = {f"{MICRO}M": np.array([1.0, np.e])}
+    for letter in (MICRO, MU):
+        formula = parse(f"log({letter}M)", known=list(columns))
+        np.testing.assert_allclose(formula.over_columns(columns), [0, 1])
+    assert parse(f"2*{MU}", (MICRO,)).names == ()

@@ -45,9 +45,9 @@ def test_ids_of_two_columns_expressions_and_a_constant_sigma(csv):
     keys = {"dataset": ["run", "plate"], "x": ["log(conc)", "conc"], "y": "2*y", "sigma": 0.5}
     data = read(csv(text, **keys))
     assert data.ids.to_pylist() == [
-        {"run": 1, "plate": 1},
-        {"run": 1, "plate": 2},
-        {"run": 2, "plate": 1},
+        {"run": "1", "plate": "1"},
+        {"run": "1", "plate": "2"},
+        {"run": "2", "plate": "1"},
     ]
     np.testing.assert_allclose(data.x, [[0, np.log(4), 0, 0], [1, 4, 1, 1]])
     assert data.y.tolist() == [6, 12, 8, 10]
@@ -65,6 +65,34 @@ def test_a_missing_value_is_masked_and_a_nan_is_kept(csv):
     data = read(csv(text, x="conc", y="y", sigma="s", mask="m"))
     assert data.mask.tolist() == [True, False, False, False, True, False, False]
     assert np.isnan(data.y[4])
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["12345678901234567890", "12345678901234567891", "12345678901234567892"],
+        ["1", "01", "001"],
+        ["1", "1.0", "1e0"],
+        ["true", "True", "TRUE"],
+        ["2024-01-01", "2024-01-01 00:00", "20240101"],
+    ],
+)
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_ids_in_a_csv_are_text(csv, ids, layout):
+    rows = "".join(f"{name},{k},{k}\n" for k, name in enumerate(ids))
+    data = read(csv(f"id,x,y\n{rows}", layout=layout, dataset="id", x="x", y="y"))
+    assert data.ids["id"].to_pylist() == ids
+    assert len(data) == 3
+
+
+def test_ids_of_many_columns(tmp_path):
+    """Numbered by the product of their columns alone, the last would be that of the first."""
+    codes = {f"id{k}": np.append(np.arange(256), int(k == 0)) for k in range(9)}
+    columns = {**codes, "x": np.arange(257.0), "y": np.arange(257.0)}
+    pa.parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    data = read(DataTable(path=str(tmp_path / "a.parquet"), dataset=list(codes), x="x", y="y"))
+    assert len(data) == 257
+    assert data.y.tolist() == columns["y"].tolist()
 
 
 def test_every_kind_of_file_gives_the_same_data_sets(tmp_path):
@@ -92,7 +120,8 @@ def test_every_kind_of_file_gives_the_same_data_sets(tmp_path):
         assert data.x.tolist() == ([x] if data.shared_x else [x * 2]), name
         assert data.mask is None, name
         if "dataset" in keys:
-            assert data.ids["id"].to_pylist() == [7, 8], name
+            text = name.endswith(".csv")
+            assert data.ids["id"].to_pylist() == (["7", "8"] if text else [7, 8]), name
 
 
 def test_wide_with_own_x_sigma_mask_and_missing_values(csv):

@@ -133,6 +133,17 @@ def test_ids_that_rise_with_gaps_and_then_differ(tmp_path, in_pieces):
     assert len(data_sets(loaded(table))) == 43
 
 
+@pytest.mark.parametrize("ids", [[-1, 5, -2], [*range(0, 80, 2), 3, 1], [5.0, 7.0, 6.0]])
+def test_ids_that_have_not_been_here(tmp_path, in_pieces, ids):
+    """Python's hashes of -1 and -2 are one, and 3 lies between ids that have been."""
+    ids = np.repeat(ids, 70)
+    columns = {"id": ids, "other": ids * 0, "x": ids * 0.0, "y": ids * 0.0}
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    for dataset in ("id", ["id", "other"]):
+        table = DataTable(path=str(tmp_path / "a.parquet"), dataset=dataset, x="x", y="y")
+        assert len(data_sets(loaded(table))) == len(ids) / 70
+
+
 def test_lists_of_any_length(tmp_path):
     cells = pa.array([[1.0, 2.0, None], [], [4.0], None], pa.list_(pa.float64()))
     parquet.write_table(pa.table({"y": cells}), tmp_path / "a.parquet")
@@ -247,6 +258,6 @@ def test_long_lists_are_no_small_table(tmp_path, monkeypatch):
     cells = pa.FixedSizeListArray.from_arrays(pa.array(np.random.default_rng(0).random(6400)), 64)
     parquet.write_table(pa.table({"y": cells}), tmp_path / "a.parquet")
     path = str(tmp_path / "a.parquet")
-    assert tables.Reader([path], [], ["y"]).whole is None
+    assert tables.Reader([path], [], ["y"], []).whole is None
     monkeypatch.setattr(tables, "_SMALL_BYTES", 2**20)
-    assert tables.Reader([path], [], ["y"]).whole is not None
+    assert tables.Reader([path], [], ["y"], []).whole is not None

@@ -1,6 +1,7 @@
 """The command: a run that is broken off and goes on, inputs that change, shards of a run."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,28 @@ def test_bad_shards(many):
     edit(many / "c.toml", "[output]", "[fit]\nmax_steps = 99\n[output]")
     invoke("fit", "c.toml", "--shard", "2/2")
     assert_one_line(invoke("merge", "out"), ("do not fit together", "max_steps"))
+
+
+OWN = CONFIG.replace(
+    'expression = "a*exp(-b*x) + c"', 'function = "curves:decay"\nparameters = ["a", "b", "c"]'
+)
+
+
+@pytest.mark.parametrize("edited", ["curves.py", "constants.py"])
+def test_a_function_whose_source_has_changed_is_another(many, monkeypatch, edited):
+    """Its own file, or one that it imports from beside it."""
+    (many / "constants.py").write_text("FACTOR = 1.0\n")
+    (many / "curves.py").write_text(
+        "import jax.numpy as jnp\nfrom constants import FACTOR\n\n"
+        "def decay(x, p):\n    return FACTOR * p[0] * jnp.exp(-p[1] * x) + p[2]\n"
+    )
+    (many / "c.toml").write_text(OWN)
+    for name in ("curves", "constants"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with monkeypatch.context() as patch:
+        break_off(patch, 2, KeyboardInterrupt())
+        assert invoke("fit", "c.toml").exit_code == 2
+    with (many / edited).open("a") as file:
+        file.write("# changed\n")
+    assert_one_line(invoke("fit", "c.toml", "--resume"), ["another origin", edited, "--restart"])
+    assert invoke("fit", "c.toml", "--restart").exit_code == 0

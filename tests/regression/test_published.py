@@ -52,7 +52,7 @@ def fitted(name):
     table = fit_block(Job(choice, settings.fit, settings.output), data).to_pylist()
     x = data.x[0] if data.num_x == 1 else data.x
     key = data.ids.schema.names[0]
-    rows = {row[key]: row for row in table}
+    rows = {int(row[key]) if row[key].isdigit() else row[key]: row for row in table}
     points = {}
     for number, start, stop in zip(rows, data.offsets, data.offsets[1:], strict=False):
         points[number] = x[..., start:stop], data.y[start:stop]

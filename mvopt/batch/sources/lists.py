@@ -43,7 +43,7 @@ class ListSource:
         self.id_names = data.datasets or ["dataset"]
         columns = [name for names in self._lists.values() for name in names]
         starts = list(data.starts.values())
-        self._reader = tables.Reader(files, starts, [*data.datasets, *columns])
+        self._reader = tables.Reader(files, starts, columns, data.datasets)
         self.count = self._reader.count
 
     def tasks(self, wanted: Wanted = every) -> Iterator[Loaded]:

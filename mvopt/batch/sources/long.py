@@ -43,7 +43,7 @@ class LongSource:
         self.id_names = data.datasets or ["dataset"]
         numbers = [name for field in self._fields for name in field.names]
         numbers += data.starts.values()
-        self._reader = tables.Reader(files, numbers, [*data.datasets, *self._mask])
+        self._reader = tables.Reader(files, numbers, self._mask, data.datasets)
         whole = self._reader.whole
         self._whole = None if whole is None else self._grouped(whole)
         self.count = None if self._whole is None else len(self._whole)
@@ -108,7 +108,7 @@ def _field(key: str, text: str, known: list[str]) -> _Field:
         tables.check_columns(key, [text], known)
         return _Field((text,))
     with located(f"{key} = {quoted(text)} is no column (there are {listed(known)})"):
-        expression = parse(text)
+        expression = parse(text, known=known)
         tables.check_columns(key, expression.names, known)
     return _Field(expression.names, expression)
 
@@ -123,14 +123,15 @@ def _group(table: pa.Table, names: list[str]) -> tuple[np.ndarray, pa.Table]:
         if column.null_count:
             row = int(np.argmin(column.is_valid().to_numpy()))
             raise InputError(f"the column {name} is empty in row {row + 1}: give every row its id")
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+            table = table.set_column(table.schema.get_field_index(name), name, column)
         codes = column.combine_chunks().dictionary_encode()
-        if len(names) == 1:  # already numbered in this order
-            return codes.indices.to_numpy(), pa.table({name: codes.dictionary})
         number = number * len(codes.dictionary) + codes.indices.to_numpy()
-    _, first, number = np.unique(number, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[number], table.select(names).take(np.sort(first))
+        # Numbered anew each time: a product of many such numbers would overflow.
+        number = pa.array(number).dictionary_encode().indices.to_numpy().astype(np.int64)
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(number), prepend=-1))
+    return number, table.select(names).take(first)
 
 
 def _text(key: str, value: Any, known: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Cutting a stream of rows between data sets, and noticing one whose rows are not together."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -36,40 +37,40 @@ def _last_change(table: pa.Table, ids: list[str]) -> int:
 class Ended:
     """The ids of the data sets whose rows have ended.
 
-    Ids that rise are kept as a range, which takes no memory; others by their hash.
+    As long as they rise they are only kept, the last being enough to see that those of the next
+    table are others; a search among them is made once they do not.
     """
 
     def __init__(self) -> None:
-        self._ranges: list[tuple[Any, Any]] = []
-        self._hashes: list[np.ndarray] = []
+        self._rising: list[pa.Table] = []
+        self._highest: Any = None
+        self._others: set[Any] = set()
 
     def check(self, ids: pa.Table) -> None:
         """Raise `InputError` where one of these ids has been here before, and keep them."""
-        values = ids.column(0).to_numpy(zero_copy_only=False) if ids.num_columns == 1 else None
-        hashes = None
-        for low, high in self._ranges if values is not None else ():
-            _refuse((values >= low) & (values <= high), ids)
-        if self._hashes:
-            hashes = _hashes(ids)
-            for earlier in self._hashes:
-                _refuse(np.isin(hashes, earlier), ids)
-        if values is None or not (values[1:] > values[:-1]).all():
-            self._hashes.append(_hashes(ids) if hashes is None else hashes)
+        keys = _keys(ids)
+        before = [] if self._highest is None else [self._highest]
+        if all(low < high for low, high in itertools.pairwise([*before, *keys])):
+            self._rising.append(ids)
+            self._highest = keys[-1]
             return
-        low, high = values[0], values[-1]
-        if self._ranges and self._ranges[-1][1] < low:
-            low = self._ranges.pop()[0]
-        self._ranges.append((low, high))
+        for table in self._rising:
+            self._others.update(_keys(table))
+        self._rising.clear()
+        again = next((row for row, key in enumerate(keys) if key in self._others), None)
+        if again is not None:
+            _refuse(ids.slice(again, 1))
+        self._others.update(keys)
+        self._highest = max([*before, *keys])
 
 
-def _hashes(ids: pa.Table) -> np.ndarray:
-    return np.array([hash(tuple(row.values())) for row in ids.to_pylist()], np.int64)
+def _keys(ids: pa.Table) -> list[tuple]:
+    return list(zip(*(column.to_pylist() for column in ids.columns), strict=True))
 
 
-def _refuse(again: np.ndarray, ids: pa.Table) -> None:
-    if again.any():
-        (row,) = ids.slice(int(np.argmax(again)), 1).to_pylist()
-        raise InputError(
-            f"the rows of data set {quoted(listed(row.values()))} are not together: sort a table "
-            "of this size by its column dataset"
-        )
+def _refuse(ids: pa.Table) -> None:
+    (row,) = ids.to_pylist()
+    raise InputError(
+        f"the rows of data set {quoted(listed(row.values()))} are not together: sort a table "
+        "of this size by its column dataset"
+    )

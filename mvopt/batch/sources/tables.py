@@ -121,11 +121,18 @@ class Reader:
     `whole` is their table where it is small, and otherwise None: there are only `chunks` then.
     """
 
-    def __init__(self, files: list[str], numbers: list[str], others: list[str]) -> None:
-        """Read a small table; `numbers` must hold numbers, `others` anything."""
+    def __init__(
+        self, files: list[str], numbers: list[str], others: list[str], ids: list[str]
+    ) -> None:
+        """Read a small table; `numbers` must hold numbers, `others` anything, and so may `ids`.
+
+        In a CSV file ids are text, whatever they look like: as numbers 1 and 01 would be one, and
+        so would be two of twenty digits.
+        """
         self.files = files
         self.numbers = list(dict.fromkeys(numbers))
-        self.wanted = list(dict.fromkeys([*numbers, *others]))
+        self.ids = [name for name in ids if name not in self.numbers]
+        self.wanted = list(dict.fromkeys([*numbers, *others, *ids]))
         small = sum(self._bytes(file) for file in files) <= _SMALL_BYTES
         self.whole = self._whole() if small else None
 
@@ -262,7 +269,7 @@ def _read_csv(file: str, reader: Reader) -> pa.Table:
         return pacsv.read_csv(file, convert_options=_conversion(reader))
     except pa.ArrowInvalid:
         pass
-    # Slower, but finds the first bad value; ids that look like numbers at first may also end here.
+    # Slower, but finds the first bad value.
     as_text = _conversion(reader, dict.fromkeys(reader.wanted, pa.string()))
     try:
         return _with_numbers(pacsv.read_csv(file, convert_options=as_text), reader.numbers)
@@ -285,8 +292,10 @@ def _batches(file: str, reader: Reader, rows: int) -> Iterator[pa.RecordBatch]:
 def _conversion(
     reader: Reader, types: dict[str, pa.DataType] | None = None
 ) -> pacsv.ConvertOptions:
+    if types is None:
+        types = dict.fromkeys(reader.numbers, pa.float64()) | dict.fromkeys(reader.ids, pa.string())
     return pacsv.ConvertOptions(
-        column_types=dict.fromkeys(reader.numbers, pa.float64()) if types is None else types,
+        column_types=types,
         include_columns=reader.wanted,
         null_values=_MISSING,
         strings_can_be_null=True,

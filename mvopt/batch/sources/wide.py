@@ -40,7 +40,7 @@ class WideSource:
         self.id_names = data.datasets or ["dataset"]
         numbers = [name for key in ("x", "y", *EXTRAS) for name in names[key]]
         numbers += data.starts.values()
-        self._reader = tables.Reader(files, numbers, [*data.datasets, *names["mask"]])
+        self._reader = tables.Reader(files, numbers, names["mask"], data.datasets)
         self.count = self._reader.count
         for name in names["mask"]:
             tables.check_truth(name, schema.field(name).type)

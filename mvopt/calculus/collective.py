@@ -9,7 +9,7 @@ from jax import lax
 
 from mvopt._jaxpr import scan_counts
 from mvopt.calculus import interval
-from mvopt.calculus.choices import larger
+from mvopt.calculus.choices import constant_between_jumps, larger
 from mvopt.calculus.elementary import product
 from mvopt.calculus.interval import Interval
 from mvopt.calculus.series import SeriesRules
@@ -95,19 +95,22 @@ def _laid_out(
 
 def _converted(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
     dtype, (value,) = equation.params["new_dtype"], values
-    if value.data.dtype == bool:  # a truth that may be uncertain
-        return [Value(jax.tree.map(lambda end: end.astype(dtype), value.data), False)]
-    if not jnp.issubdtype(dtype, jnp.floating):
+    data, real = value.data, jnp.issubdtype(dtype, jnp.floating)
+    holds = jnp.promote_types(dtype, data.dtype) == dtype  # all numbers of the other type
+    if not jnp.issubdtype(data.dtype, jnp.floating):  # a choice that may be uncertain
+        if not holds:
+            why = f" to {dtype} of whole numbers that depend on a comparison"
+            raise UnsupportedError("convert_element_type", why)
+        ends = jax.tree.map(lambda end: end.astype(dtype), data)
+        return [
+            Value(constant_between_jumps(interpreter, ends), True) if real else Value(ends, False)
+        ]
+    if not real:
         raise UnsupportedError("convert_element_type", f" to {dtype}")
-    data = value.data
     if not isinstance(data, Interval):
         return [Value(data.astype(dtype), value.series)]
-    narrower = (
-        jnp.issubdtype(data.dtype, jnp.floating)
-        and jnp.finfo(dtype).bits < jnp.finfo(data.dtype).bits
-    )
     lo, hi = data.lo.astype(dtype), data.hi.astype(dtype)
-    if narrower:
+    if not holds:
         lo, hi = interval.below(lo), interval.above(hi)
     return [Value(Interval(lo, hi), value.series)]
 

@@ -118,19 +118,18 @@ def _number(like: Any, value: float) -> Any:
 def _power(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
     """u^a; a power that depends on the variables as exp(a log u)."""
     rules, (u, a) = interpreter.rules, values
-    if a.series:
+    atom, power = equation.invars[1], a.data
+    if is_literal(atom):
+        number = float(atom.val)
+        if number.is_integer():
+            return [Value(rules.integer_power(u.data, int(number)), True)]
+        power = jnp.asarray(number, u.data.dtype)
+    elif a.series:
         logarithm = rules.log(interpreter.lifted(u))
         return [Value(rules.exp(rules.multiply(a.data, logarithm)), True)]
-    atom = equation.invars[1]
-    if not is_literal(atom):
-        exponent = a.data.lo if isinstance(a.data, Interval) else a.data
-        first = library(u.data).pow(u.data[0], exponent)
-        return [Value(rules.power(u.data, exponent, first), True)]
-    number = float(atom.val)
-    if number == int(number):
-        return [Value(rules.integer_power(u.data, int(number)), True)]
-    first = library(u.data).pow(u.data[0], jnp.asarray(number, u.data.dtype))
-    return [Value(rules.power(u.data, number, first), True)]
+    if isinstance(u.data, Interval) and not isinstance(power, Interval):
+        power = Interval.point(power.astype(u.data.dtype))
+    return [Value(rules.power(u.data, power, library(u.data).pow(u.data[0], power)), True)]
 
 
 def _polynomial(interpreter: Interpreter, equation: Any, values: list[Value]) -> list[Value]:
@@ -153,10 +152,13 @@ def _angle(interpreter: Interpreter, equation: Any, values: list[Value]) -> list
     y, x = (interpreter.lifted(value) for value in values)
     squares = rules.square(x) + rules.square(y)
     ahead, behind = rules.divide(x, squares), rules.divide(y, squares)
-    zero = constant_like(y[0], 0.0)
-    turned = rules.integral(zero, y, ahead) - rules.integral(zero, x, behind)
+    zero = constant_like(squares[0], 0.0)
+    turned = (rules.integral(zero, y, ahead) - rules.integral(zero, x, behind))[1:]
     first = library(y).atan2(y[0], x[0])
-    return [Value(joined([first[None], turned[1:]]), True)]
+    if isinstance(y, Interval):  # it jumps on the negative x axis
+        smooth = (x.lo[0] > 0) | (y.lo[0] > 0) | (y.hi[0] < 0)
+        turned = interval.where(smooth, turned, interval.everything(turned))
+    return [Value(joined([first[None], turned]), True)]
 
 
 RULES: dict[str, Rule] = {

@@ -36,10 +36,12 @@ def coefficients(fn: FlatFunction, at: Array, table: Monomials) -> list[Array]:
 def enclosed_coefficients(fn: FlatFunction, box: Interval, table: Monomials) -> list[Interval]:
     """(N, *out) of each output: all values of the coefficients in the box, (n,).
 
-    Raises UnsupportedError, with the name of an operation that has no rule.
+    NaN where the function may have no value somewhere in the box; infinite where it may not be
+    differentiable. Raises UnsupportedError, with the name of an operation that has no rule.
     """
     found = propagate(fn, SeriesRules(table), _variables(box, table), enclose=True)
-    return [value if isinstance(value, Interval) else Interval.point(value) for value in found]
+    found = [value if isinstance(value, Interval) else Interval.point(value) for value in found]
+    return [interval.where(value[0].known, value, interval.undefined(value)) for value in found]
 
 
 def _variables(first: Any, table: Monomials) -> Any:

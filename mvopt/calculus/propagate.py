@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from mvopt._jaxpr import INLINED, bind, is_literal
 from mvopt.calculus import choices, collective, elementary
-from mvopt.calculus.interval import Interval
+from mvopt.calculus.interval import Interval, normal
 from mvopt.calculus.monomials import monomials
 from mvopt.calculus.series import SeriesRules
 from mvopt.calculus.values import Rule, UnsupportedError, Value
@@ -27,6 +27,9 @@ _STRUCTURAL = frozenset(
 _CONSTANTS = monomials(1, 0)
 _ENTRY_BY_ENTRY = elementary.RULES | choices.RULES
 _RULES = _ENTRY_BY_ENTRY | collective.RULES
+# The rules for whole numbers, and those for truths, that may be uncertain.
+_OF_CHOICES = frozenset("cond convert_element_type eq ge gt le lt ne scan select_n".split())
+_OF_TRUTHS = _OF_CHOICES | {"and", "not", "or"}
 
 
 def propagate(fn: Callable[[Any], Any], rules: SeriesRules, x: Any, enclose: bool) -> list[Any]:
@@ -63,7 +66,7 @@ class _Interpreter(NamedTuple):
         """Numbers that stand in the function are what they are: an interval without width."""
         value = jnp.asarray(value)
         real = jnp.issubdtype(value.dtype, jnp.floating)
-        return Value(Interval.point(value) if self.enclose and real else value, False)
+        return Value(normal(Interval.point(value)) if self.enclose and real else value, False)
 
     def lifted(self, value: Value) -> Any:
         """As a series."""
@@ -75,25 +78,26 @@ class _Interpreter(NamedTuple):
             return self.run(params[_INLINED[name]], values)
         if not any(value.series or isinstance(value.data, Interval) for value in values):
             return [self.constant(each) for each in bind(equation, [v.data for v in values])]
+        uncertain = [_uncertain(value) for value in values]
         if name in _STRUCTURAL:
+            if name in ("gather", "dynamic_slice") and any(uncertain[1:]):
+                raise UnsupportedError(name, " from a place that depends on a comparison")
             return self.moved(equation, values)
         rule = _RULES.get(name)
         if rule is None:
             raise UnsupportedError(name)
+        if any(uncertain) and name not in (_OF_TRUTHS if _logical(equation) else _OF_CHOICES):
+            raise UnsupportedError(name, " of whole numbers that depend on a comparison")
         if name in _ENTRY_BY_ENTRY:
             values = [_aligned(value, equation.outvars[0].aval.ndim) for value in values]
-        if any(value.series for value in values):
+        if any(uncertain) or any(value.series for value in values):
             return rule(self, equation, values)
         return self.of_constants(rule, equation, values)
 
     def of_constants(self, rule: Rule, equation: Any, values: list[Value]) -> list[Value]:
         """Intervals that depend on nothing: series of degree zero."""
         plain = _Interpreter(SeriesRules(_CONSTANTS), self.enclose)
-        numbers = [
-            isinstance(v.data, Interval) and jnp.issubdtype(v.data.dtype, jnp.floating)
-            for v in values
-        ]  # and not truths that are uncertain
-        data = [Value(v.data[None], True) if n else v for v, n in zip(values, numbers, strict=True)]
+        data = [Value(v.data[None], True) if isinstance(v.data, Interval) else v for v in values]
         out = rule(plain, equation, data)
         return [Value(v.data[0], False) if v.series else v for v in out]
 
@@ -118,6 +122,15 @@ class _Interpreter(NamedTuple):
         else:
             out = ends("")
         return [Value(each, mixed) for each in out]
+
+
+def _uncertain(value: Value) -> bool:
+    """Whether it is a truth, or chosen by one, that depends on intervals."""
+    return isinstance(value.data, Interval) and not jnp.issubdtype(value.data.dtype, jnp.floating)
+
+
+def _logical(equation: Any) -> bool:
+    return all(atom.aval.dtype == bool for atom in equation.invars)
 
 
 def _aligned(value: Value, ndim: int) -> Value:

@@ -11,7 +11,7 @@ import numpy as np
 from mvopt.calculus.derivatives import real
 from mvopt.calculus.expansion import enclosed_coefficients, enclosed_monomials
 from mvopt.calculus.flat import FlatFunction, corners, flattened
-from mvopt.calculus.interval import Interval, intersection
+from mvopt.calculus.interval import Interval, everything, intersection, normal, undefined, where
 from mvopt.calculus.monomials import Monomials, monomials
 
 _PIECES = 64  # of the box, at most
@@ -20,11 +20,31 @@ _HIGHEST = 4  # its order
 _MOST_ENTRIES = 16  # of an output whose corners are looked at one by one
 
 
-class Range(NamedTuple):
-    """Where all values lie: pytrees like what the function returns."""
-
+class _Ends(NamedTuple):
     lower: Any
     upper: Any
+
+
+class Range(_Ends):
+    """Where all values lie, `lower` and `upper`: pytrees like what the function returns.
+
+    defined: like them, whether the function is proved to have a value in the whole of the box.
+    """
+
+    defined: Any
+
+    def __new__(cls, lower: Any, upper: Any, defined: Any = True) -> "Range":
+        """A pair, which it is as a tuple."""
+        pair = super().__new__(cls, lower, upper)
+        pair.defined = defined
+        return pair
+
+
+jax.tree_util.register_pytree_node(
+    Range,
+    lambda found: ((found.lower, found.upper, found.defined), None),
+    lambda _, parts: Range(*parts),
+)
 
 
 def range_bound(fn: Callable[..., Any], lower: Any, upper: Any, args: tuple = ()) -> Range:
@@ -33,7 +53,9 @@ def range_bound(fn: Callable[..., Any], lower: Any, upper: Any, args: tuple = ()
     lower, upper: pytrees of real floating-point arrays. Each of up to 64 pieces of the box is
     bounded by interval arithmetic, by Taylor polynomials with Lagrange's remainder, and where a
     slope has one sign at the corners alone (Moore, Kearfott and Cloud 2009, chapters 5 and 6), all
-    rounded outwards. A bound is infinite where nothing can be proved, beside a pole for instance.
+    rounded outwards. A bound is infinite where nothing can be proved. Where an operation may have
+    no real value somewhere in the box, at a pole or outside of its domain, as log over [−1, 2] or
+    [0, 1], the bounds are −∞ and ∞ and `defined` is False, whatever is done with that value after.
 
     Raises TypeError for integer or complex input, ValueError for a box that is empty or not finite,
     UnsupportedError, which names the operation, where there is no rule for one.
@@ -41,24 +63,27 @@ def range_bound(fn: Callable[..., Any], lower: Any, upper: Any, args: tuple = ()
     lower, upper = real(lower), real(upper)
     if not jax.tree.leaves(lower) or not corners(lower, upper, lower)[0].size:
         raise ValueError("the box has no sides: `lower` holds no numbers")
-    return Range(*_range(fn, lower, upper, args))
+    return _range(fn, lower, upper, args)
 
 
 @partial(jax.jit, static_argnames="fn")
-def _range(fn: Callable[..., Any], lower: Any, upper: Any, args: tuple) -> tuple[Any, Any]:
+def _range(fn: Callable[..., Any], lower: Any, upper: Any, args: tuple) -> Range:
     flat_fn, lo, structure = flattened(fn, lower, args)
-    box = Interval(lo, flattened(fn, upper, args)[1])
-    found = enclosed(flat_fn, box)
-    return tuple(
-        jax.tree.unflatten(structure, [getattr(each, end) for each in found])
-        for end in ("lo", "hi")
-    )
+    hi = flattened(fn, upper, args)[1]
+    found = enclosed(flat_fn, normal(Interval(lo, hi)))
+    known = [each.known for each in found]
+    ends = [where(k, each, everything(each)) for k, each in zip(known, found, strict=True)]
+    parts = [each.lo for each in ends], [each.hi for each in ends], known
+    return Range(*(jax.tree.unflatten(structure, part) for part in parts))
 
 
 def enclosed(fn: FlatFunction, box: Interval) -> list[Interval]:
-    """The enclosure of each output over a flat box, (n,)."""
+    """The enclosure of each output over a flat box, (n,); NaN where it may have no value."""
     parts = jax.vmap(partial(_on_piece, fn, _table(box.lo.size)))(_pieces(box))
-    return [Interval(part.lo.min(0), part.hi.max(0)) for part in parts]
+    ends = [Interval(part.lo.min(0), part.hi.max(0)) for part in parts]
+    # Not by the ends: XLA's minimum of many numbers passes over those that are NaN (JAX 0.12).
+    known = [part.known.all(0) for part in parts]
+    return [where(k, each, undefined(each)) for k, each in zip(known, ends, strict=True)]
 
 
 def _table(n: int) -> Monomials:

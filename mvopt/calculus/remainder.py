@@ -14,7 +14,7 @@ from mvopt.calculus.expansion import (
     values_of_monomials,
 )
 from mvopt.calculus.flat import FlatFunction
-from mvopt.calculus.interval import Interval, hull, intersection
+from mvopt.calculus.interval import Interval, everything, hull, intersection, normal, where
 from mvopt.calculus.monomials import Monomials, monomials
 
 # Degrees beyond the polynomial's whose coefficients are enclosed, while there are not too many.
@@ -34,18 +34,18 @@ def enclosure(
     Computing 9); what holds for each holds for all of them.
     """
     longer = _longer(table)
-    terms = enclosed_monomials(longer, box - Interval.point(at))
-    whole = hull(box, Interval.point(at))
+    box, center = normal(box), normal(Interval.point(at))
+    terms = enclosed_monomials(longer, box - center)
     # At the corners the values show by their width how far a machine rounds them.
-    boxes = Interval(
-        jnp.stack([at, whole.lo, box.lo, box.hi]), jnp.stack([at, whole.hi, box.lo, box.hi])
-    )
+    lower, upper = Interval.point(box.lo), Interval.point(box.hi)
+    boxes = jax.tree.map(lambda *ends: jnp.stack(ends), center, hull(box, center), lower, upper)
     found = jax.vmap(lambda box: enclosed_coefficients(fn, box, longer))(boxes)
     bounds = []
     for known, each in zip(series, found, strict=True):
         rounding = each[2:, 0].width.max(0)
         bound = _remainder(known, each[0], each[1], terms, table, longer)
-        bounds.append(bound + Interval(-rounding, rounding))
+        bound += Interval(-rounding, rounding)
+        bounds.append(where(bound.known, bound, everything(bound)))
     return bounds
 
 

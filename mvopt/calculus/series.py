@@ -78,7 +78,7 @@ class SeriesRules:
         if power < 0:
             return self.power(u, power, library(u).integer_pow(u[0], power))
         if power == 0:
-            return self.of_constant(constant_like(u[0], 1.0))
+            return self.of_constant(library(u).integer_pow(u[0], 0))
         half = self.square(self.integer_power(u, power // 2)) if power > 1 else None
         if half is None:
             return u

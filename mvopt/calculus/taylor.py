@@ -16,7 +16,7 @@ from mvopt.calculus.blocks import entries, names
 from mvopt.calculus.derivatives import jacobian, real, split_axis
 from mvopt.calculus.expansion import coefficients, values_of_monomials
 from mvopt.calculus.flat import concrete, corners, flattened
-from mvopt.calculus.interval import Interval
+from mvopt.calculus.interval import Interval, above, below
 from mvopt.calculus.monomials import Monomials, monomials
 from mvopt.calculus.series import SeriesRules
 
@@ -159,7 +159,7 @@ class Taylor:
         kind: "last-term" is an estimate, the largest that the last terms that are not zero get;
         "sampled" the largest difference at some 4,000 points, and so at most the true one;
         "enclosure" is proved, by interval arithmetic rounded outwards, and at least the true one
-        (infinite where nothing can be proved, beside a pole for instance).
+        (infinite where nothing can be proved, as where the function may have no value).
 
         Raises ValueError for a box that is empty or not finite, and where the function is not
         known; UnsupportedError, which names the operation, where an enclosure has no rule for it.
@@ -344,7 +344,8 @@ def _radius(series: Taylor, tol: Any) -> Array:
     at = _tree.ravel(series.at)[0]
 
     def bound(radius: Array) -> Array:
-        return jnp.stack([e.max() for e in _enclosed(series, at - radius, at + radius)]).max()
+        ends = below(at - radius), above(at + radius)
+        return jnp.stack([e.max() for e in _enclosed(series, *ends)]).max()
 
     return remainder.certified_radius(bound, tol, at.dtype)
 

@@ -237,6 +237,21 @@ def test_radius(dtype):
     assert 0.9 * largest <= found <= largest
 
 
+def test_a_kink_between_the_sides_of_the_box_and_the_point_is_seen():
+    """|x| about 0, where its series is that of x: the other side is off by 2 |x|."""
+    found = taylor(jnp.abs, 0.0, 1)
+    assert found.bound(-0.5, 0.0) >= 1.0
+    assert found.radius(0.5) <= 0.25
+    assert taylor(jnp.abs, 0.5, 1).bound(0.0, 1.0) <= 1e-14
+
+
+def test_a_polynomial_about_no_value_is_infinitely_wrong():
+    for fn, at in ((jnp.log, -1.0), (jnp.sqrt, 0.0), (lambda x: 1 / x, 0.0)):
+        found = taylor(fn, at, 1)
+        assert found.bound(at, at + 1.0) == np.inf
+        assert found.radius(1.0) == 0
+
+
 # An estimate: the coefficients of two complex poles swing about their trend.
 @pytest.mark.parametrize(
     ("fn", "at", "expected"),

@@ -120,7 +120,8 @@ class FixedPoint:
 
     def evaluate(self, problem: RootProblem, state: FixedPointState) -> tuple[Array, Array]:
         """f at the trial, and where it is small beside x what share it is of its own terms."""
-        residual, reach = problem.residual(state.trial), _reach(state)
+        residual = problem.residual(state.trial)
+        reach = _scale(state, residual)
         small = (jnp.abs(residual) <= jnp.finfo(reach.dtype).eps ** (2 / 3) * reach).all()
         share = lax.cond(
             small,
@@ -153,7 +154,8 @@ class FixedPoint:
         waiting = jnp.where(finite & (size < state.least), 0, state.waiting + 1)
         rejections = jnp.where(finite, 0, state.rejections + 1)
         stopped = (waiting >= _PATIENCE) | (rejections >= _PATIENCE)
-        done = self._done(residual, share, reach, unit, first, stopped) & finite
+        scale = _scale(state, residual)
+        done = self._done(residual, share, scale, unit, first, stopped) & finite
         status = jnp.where(stopped, Status.STALLED, Status.RUNNING)
         status = jnp.where(done, Status.CONVERGED, status)
         best = finite & (first | (norm(residual) < norm(state.residual)))
@@ -181,12 +183,12 @@ class FixedPoint:
         gamma = _least_squares((residuals * weight).T, weight * here)
         return plain - dot(gamma, points + self.step_size * residuals)
 
-    def _done(self, residual, share, reach, unit, first, stopped) -> Array:
+    def _done(self, residual, share, scale, unit, first, stopped) -> Array:
         """Whether f is nothing beside x, to the tolerance or nearly so where all has stopped."""
-        eps = jnp.finfo(reach.dtype).eps
-        xtol = tolerance(self.xtol, 8 * eps, reach.dtype)
+        eps = jnp.finfo(scale.dtype).eps
+        xtol = tolerance(self.xtol, 8 * eps, scale.dtype)
         size, root = jnp.abs(residual), holds(residual, unit) & (share <= eps**0.5)
-        small, near = (size <= xtol * reach).all(), (size <= eps ** (2 / 3) * reach).all()
+        small, near = (size <= xtol * scale).all(), (size <= eps ** (2 / 3) * scale).all()
         return (residual == 0).all() | (root & ((small & ~first) | (near & stopped)))
 
     def status(self, problem: RootProblem, state: FixedPointState) -> Array:
@@ -201,6 +203,15 @@ class FixedPoint:
 
 def _reach(state: FixedPointState) -> Array:
     return jnp.maximum(jnp.abs(state.trial), 0.5 * state.typical)
+
+
+def _scale(state: FixedPointState, residual: Array) -> Array:
+    """Magnitudes that f is compared with, (n,): a param whose leading half of digits f would not
+    change has its own; one that tends to zero has those on the way there.
+    """
+    own = jnp.abs(state.trial)
+    settled = jnp.abs(residual) <= jnp.finfo(own.dtype).eps ** 0.5 * own
+    return jnp.where(settled, own, _reach(state))
 
 
 def _pushed(rows: Array, row: Array, keep: Array) -> Array:

@@ -69,3 +69,11 @@ def test_a_jump_in_a_bracket_is_no_root(solver):
     """On one side of it |f| is small beside the ends."""
     found = root(lambda x: jnp.where(x < 0.3, -1.0, 0.05), 0.5, bounds=(0.0, 1.0), solver=solver)
     assert found.status == Status.STALLED
+
+
+def test_a_small_value_of_a_polynomial_is_no_root():
+    """Far from all roots f was below the rounding of what x had been: 3e-14 where x is 1e-4."""
+    roots_of = np.array([0.00763234, 0.00611438, -0.00013337, -0.00325731])
+    found = root(lambda x: jnp.prod(x - roots_of), 5983.83418651, solver=FixedPoint())
+    nearest = np.min(np.abs(found.params / roots_of - 1))
+    assert found.status != Status.CONVERGED or nearest < 1e-6

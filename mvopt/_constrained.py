@@ -20,6 +20,7 @@ from mvopt._entry import (
     solve_axes,
 )
 from mvopt._types import Array, Certificate, Multipliers, Solution
+from mvopt.calculus.affine import is_affine
 from mvopt.families.constrained import ConstrainedProblem, Sizes, residuals
 from mvopt.iteration.axes import Layout, axes_of, split
 from mvopt.iteration.drive import Options
@@ -74,7 +75,7 @@ class Constrained:
 
 def solve_constrained(
     functions: Together,
-    solver_for: Callable[[Sizes], Any],
+    solver_for: Callable[[Sizes, bool], Any],
     x0: Any,
     args: tuple,
     *,
@@ -86,9 +87,12 @@ def solve_constrained(
     multipliers: Multipliers | None,
     known: Callable[..., Any] | None = None,
 ) -> Solution:
-    """The solution of `minimize` with constraints; `known` as in `Entry`."""
+    """The solution of `minimize` with constraints; `known` as in `Entry`.
+
+    solver_for: the solver for these sizes, and whether all functions are sure to be linear.
+    """
     x0, bounds = _tree.inexact(x0), check_bounds(bounds)
-    axes, shapes = _one_problem(functions, x0, args, bounds, in_axes)
+    axes, shapes, linear = _one_problem(functions, x0, args, bounds, in_axes)
     sizes = _sizes(shapes)
     given, axis = _nothing(shapes), None
     if multipliers is not None:
@@ -111,7 +115,7 @@ def solve_constrained(
         known=known,
     )
     solution, found = solve_axes(
-        entry, solver_for(sizes), start, args, bounds, axes, max_steps, state
+        entry, solver_for(sizes, linear), start, args, bounds, axes, max_steps, state
     )
     aux, certificate, residual = found
     trace = solution.trace
@@ -157,28 +161,40 @@ def one_certificate(
 
 def _one_problem(
     functions: Together, x0: Any, args: tuple, bounds: Any, in_axes: Any
-) -> tuple[tuple | None, tuple]:
-    """`in_axes` over (x0, bounds, *args), and the shapes of one problem's x0, bounds, c and d."""
+) -> tuple[tuple | None, tuple, bool]:
+    """`in_axes` over (x0, bounds, *args), the shapes of one problem's x0, bounds, c and d, and
+    whether it is sure to be linear.
+    """
     axes = None
     if in_axes is not None:
         start_axes, *rest = axes_of((x0, *args), in_axes, names_of(args))
         axes = (start_axes, axes_of_bounds(bounds, x0, start_axes), *rest)
     names = ("x0", "bounds", *names_of(args)[1:])
     layout, rows, shared, _ = split((x0, bounds, *args), axes, names)
-    return axes, _shapes.eval_shape(functions, layout, rows, shared)
+    *shapes, linear = _shapes.eval_shape(functions, layout, rows, shared)
+    return axes, tuple(shapes), linear.size > 0
 
 
 @partial(jax.jit, static_argnames=("functions", "layout"))
 def _shapes(functions: Together, layout: Layout, rows: list[Array], shared: list[Array]) -> tuple:
-    """What one problem is made of, for its shapes alone; compiled never, traced once."""
+    """What one problem is made of, for its shapes alone; compiled never, traced once.
+
+    The last is an array, empty unless all functions are linear: what is cached are shapes.
+    """
     x0, bounds, *args = layout.join([leaf[0] for leaf in rows], shared)
-    out = functions(Start(x0, Multipliers()), *args)
-    value, equality, inequality = out[0] if functions.has_aux else out
+    point, unravel = _tree.ravel(x0)
+
+    def values(x: Array) -> Any:
+        out = functions(Start(unravel(x), Multipliers()), *args)
+        return out[0] if functions.has_aux else out
+
+    value, equality, inequality = values(point)
     check_number(value)
     if any(map(_tree.is_complex, jax.tree.leaves(_arrays(inequality)))):
         raise ValueError("an inequality is complex: give its real and imaginary part one each")
     flat_bounds(bounds, x0, float)
-    return x0, bounds, _arrays(equality), _arrays(inequality)
+    linear = jnp.zeros(int(is_affine(values, point)))
+    return x0, bounds, _arrays(equality), _arrays(inequality), linear
 
 
 def _arrays(tree: Any) -> Any:

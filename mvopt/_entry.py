@@ -217,10 +217,15 @@ def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
     for low, high in zip(jax.tree.leaves(lower), jax.tree.leaves(upper), strict=False):
         if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
             continue
-        both = np.asarray(low), np.asarray(high)
-        if not all(np.all(part(both[0]) <= part(both[1])) for part in (np.real, np.imag)):
+        parts = [(part(np.asarray(low)), part(np.asarray(high))) for part in (np.real, np.imag)]
+        if not all(np.all(below <= above) for below, above in parts):
             raise ValueError(
                 f"a lower bound is above its upper bound (or NaN): lower {low}, upper {high}"
+            )
+        if any(np.any(np.isposinf(below) | np.isneginf(above)) for below, above in parts):
+            raise ValueError(
+                f"no number is within a lower bound of inf or an upper one of -inf: lower {low}, "
+                f"upper {high}"
             )
     return lower, upper
 

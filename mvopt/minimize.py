@@ -27,6 +27,7 @@ from mvopt.solvers.interior_point import InteriorPoint
 from mvopt.solvers.lagrange_newton import LagrangeNewton
 from mvopt.solvers.lbfgs import LBFGS
 from mvopt.solvers.nelder_mead import NelderMead
+from mvopt.solvers.predictor_corrector import PredictorCorrector
 from mvopt.solvers.projected_gradient import ProjectedGradient
 from mvopt.solvers.trust_region_newton import TrustRegionNewton
 
@@ -67,6 +68,9 @@ def minimize(
     a bound with an axis more than one problem's `x` holds one value for each problem.
     in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by
     lanes that are refilled, on all cores of a CPU; each problem ends with its own status.
+    equality, inequality: functions of the same arguments whose values are to be zero, or not
+    negative. Where they and `fn` are sure to be linear, no `solver` is given and nothing is asked
+    of single steps, it is solved as by `quadratic_program`, from any start.
     max_steps: evaluations of `fn` and its derivatives for each problem.
     trace: number of steps to record in `Solution.trace`.
     keep_state: return `Solution.state`; given as `state` to a later call with the same problems, it
@@ -89,12 +93,13 @@ def minimize(
     constrained = equality is not None or inequality is not None
     if constrained and (batch_size is not None or batches is not None):
         raise ValueError("training on batches takes no constraints: leave out one of the two")
+    stepwise = keep_state or trace > 0 or state is not None or multipliers is not None
     if isinstance(solver, PrimalDualMethod | AugmentedLagrangian) or (
         constrained and solver is None
     ):
         return solve_constrained(
             Together(fn, equality, inequality, has_aux),
-            partial(_sized, solver),
+            partial(_sized, solver, stepwise),
             x0,
             args,
             bounds=bounds,
@@ -147,11 +152,16 @@ def _second_opinion(solver: Solver) -> Any:
     return is_lowest if isinstance(solver, NelderMead) else is_minimum
 
 
-def _sized(solver: Any, sizes: Sizes) -> Solver:
-    """The solver for constrained problems of these sizes, chosen by them if it is None."""
+def _sized(solver: Any, stepwise: bool, sizes: Sizes, linear: bool) -> Solver:
+    """The solver for constrained problems of these sizes, chosen by them if it is None.
+
+    stepwise: something is asked of single steps or given for the first.
+    """
     if solver is None:
         walls = sizes.inequalities or sizes.bounded
         solver = InteriorPoint() if walls else LagrangeNewton()
+        if linear and not stepwise:
+            solver = PredictorCorrector()
         if sizes.variables > _DENSE_LIMIT:
             solver = AugmentedLagrangian()
     if isinstance(solver, AugmentedLagrangian) and solver.solver is None:

@@ -207,6 +207,32 @@ def test_a_corner_where_one_parameter_does_not_matter_gives_no_nan(name):
     assert found.status in (Status.CONVERGED, Status.STALLED)
 
 
+def test_linear_functions_are_solved_as_a_linear_program_whatever_their_scale():
+    """x + 2 y + 3 z where x + y = 2 s and y + z = s; then with x + y ≥ 3 s, which cannot be."""
+    scales = 10.0 ** np.arange(-6, 10, 3)
+    starts = np.random.default_rng(0).normal(size=(2 * len(scales), 3))
+    sides = np.stack([np.concatenate([scales] * 2), np.concatenate([scales, 3 * scales])], axis=1)
+
+    def equality(x, side):
+        return {"first": x[0] + x[1] - 2 * side[0], "second": x[1] + x[2] - side[0]}
+
+    found = minimize(
+        lambda x, side: x @ jnp.array([1.0, 2, 3]), starts, (sides,), bounds=(0.0, np.inf),
+        equality=equality, inequality=lambda x, side: x[0] + x[1] - side[1], in_axes=(0, 0),
+    )  # fmt: skip
+    wanted = [Status.CONVERGED] * len(scales) + [Status.INFEASIBLE] * len(scales)
+    np.testing.assert_array_equal(found.status, wanted)
+    solved = found.params[: len(scales)] / scales[:, None]
+    np.testing.assert_allclose(solved, [[1, 1, 0]] * len(scales), atol=1e-8)
+    # With their multipliers the constraints add up to 0 ≥ 1.
+    proof = jax.tree.map(lambda each: np.asarray(each[len(scales) :]), found.multipliers)
+    first, second = proof.equality["first"], proof.equality["second"]
+    both, low = first + proof.inequality, proof.lower
+    np.testing.assert_allclose([both, both + second, second], -low.T, rtol=1e-9)
+    total = scales * (2 * first + second + 3 * proof.inequality)
+    np.testing.assert_allclose(total, 1, rtol=1e-9)
+
+
 def test_a_start_at_infinity_takes_one_step_and_is_no_success():
     starts = np.array([[np.inf, 1.0], [1e200, 1.0], START])
     found = minimize(rosenbrock, starts, solver=BFGS(), in_axes=0)

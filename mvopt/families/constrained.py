@@ -120,12 +120,13 @@ class ConstrainedProblem(NamedTuple):
 
         return jax.vmap(column, out_axes=(None, -1, -1))(jnp.eye(x.size, dtype=x.dtype))
 
-    def optimality(self, w: Array) -> Array:
+    def optimality(self, w: Array, units: Unknowns | None = None) -> Array:
         """Zero at a solution, of the length of w: the conditions that hold as equations.
 
-        An inequality counts as one while its multiplier is larger than its slack; otherwise it is
-        the multiplier that is zero. Where both are zero the solution has no derivative, and what
-        comes out is that of the problem without the constraint.
+        An inequality counts as one while its multiplier, times its unit if there are units, is
+        larger than its slack; otherwise it is the multiplier that is zero. Where both are zero the
+        solution has no derivative, and what comes out is that of the problem without the
+        constraint.
         """
         at = Unknowns.of(w, self.sizes)
         values, pull = jax.vjp(self.functions, at.x)
@@ -134,20 +135,23 @@ class ConstrainedProblem(NamedTuple):
         end = 1 + self.sizes.equalities
         c, d = values[1:end], values[end:]
         lower, upper = self.box()
+        below, above = at.x - lower, upper - at.x
+        fixed = jnp.broadcast_to(lower >= upper, below.shape)
+        force = at if units is None else Unknowns(*map(jnp.multiply, at, units))
         rows = Unknowns(
             x=slope,
             y=c,
-            z=_binding(at.z, d),
-            p=_binding(at.p, at.x - lower, at.p >= at.q),
-            q=_binding(at.q, upper - at.x),
+            z=jnp.where(_binds(force.z, d), d, at.z),
+            p=jnp.where(fixed | (_binds(force.p, below) & (at.p >= at.q)), below, at.p),
+            q=jnp.where(~fixed & _binds(force.q, above), above, at.q),
         )
         return rows.flat(self.sizes)
 
 
-def _binding(multiplier: Array, slack: Array, rather: Array | bool = True) -> Array:
-    """The slack where the constraint holds the solution, the multiplier where it does not."""
-    large, small = lax.stop_gradient((multiplier, slack))
-    return jnp.where((large > small) & rather, slack, multiplier)
+def _binds(force: Array, slack: Array) -> Array:
+    """Whether the constraint holds the solution."""
+    large, small = lax.stop_gradient((force, slack))
+    return large > small
 
 
 def residuals(problem: ConstrainedProblem, w: Array) -> Certificate:
@@ -191,7 +195,7 @@ def measure(
     c, d = constraints
     fixed = below + above <= 0
     short = jnp.concatenate([jnp.abs(c), -d, -below, -above])
-    slack = jnp.concatenate([d, finite_gaps(below), finite_gaps(above)])
+    slack = finite_gaps(jnp.concatenate([d, below, above]))
     forces = jnp.concatenate([at.z, jnp.where(fixed, 0, at.p), jnp.where(fixed, 0, at.q)])
     return Certificate(
         stationarity=_most(jnp.where(fixed, 0.0, jnp.abs(slope))),

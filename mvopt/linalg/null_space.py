@@ -59,10 +59,6 @@ class Equations(NamedTuple):
         found = solve_lower(self.triangle.T, wanted)
         return jnp.zeros(len(self.normals), b.dtype).at[: len(found)].set(found)
 
-    def left_over(self, matrix: Array, b: Array) -> Array:
-        """What A x = b lacks, (m,), where its independent rows hold; zero if it has a solution."""
-        return b - dot(matrix, self.vector(self.particular(b)))
-
     def multipliers(self, pull: Array) -> Array:
         """The y (m,) with Aᵀ y nearest to the vector with these coordinates (n,).
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mvopt import _tree
 from mvopt._types import Array, Status
+from mvopt.calculus.affine import is_affine
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.implicit import solve
 from mvopt.iteration.lanes import in_chunks
@@ -17,7 +18,7 @@ from mvopt.regression.dataset import Family, Row, Setup, View, cast
 from mvopt.regression.fit import Fit
 from mvopt.regression.linear import solve_linear
 from mvopt.regression.scale import with_scales
-from mvopt.regression.separable import Projection, is_affine, linear_indices
+from mvopt.regression.separable import Projection, linear_indices
 from mvopt.regression.worth import root_of_variance, worth
 from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
 

@@ -1,8 +1,5 @@
 """Models that are linear in some or all of their parameters: found, and used.
 
-Whether a model is linear in its parameters shows in its derivative, which then does not depend on
-them; the jaxpr of the derivative says so without a number being computed.
-
 Where some parameters are linear, the best ones for given others are a linear least squares problem,
 and what is left is a smaller problem in the others alone (variable projection; Golub and Pereyra
 1973).
@@ -14,25 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.interpreters import partial_eval
 
 from mvopt._types import Array
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.regression.linear import solve_linear
-
-
-def is_affine(function: Callable[[Array], Any], params: Array) -> bool:
-    """Whether the function is sure to be linear in the params, up to a constant.
-
-    True is a proof; False says nothing: sin(x)² + cos(x)² counts as nonlinear.
-    """
-
-    def derivative(params: Array, tangent: Array) -> Any:
-        return jax.jvp(function, (params,), (tangent,))[1]
-
-    jaxpr = jax.make_jaxpr(derivative)(params, params).jaxpr
-    _, used = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
-    return not used[0]
 
 
 def linear_indices(model: Callable[[Any, Array], Array], x: Any, size: int) -> tuple[int, ...]:

@@ -7,8 +7,7 @@ import pytest
 
 from mvopt import LevenbergMarquardt, Status, curve_fit
 from mvopt.regression import models
-from mvopt.regression.models import NAMED
-from mvopt.regression.separable import is_affine, linear_indices
+from mvopt.regression.separable import linear_indices
 
 X = np.linspace(0, 5, 30)
 Y = 3 * np.exp(-X / 0.7) + 2 * np.exp(-X / 3) + 0.01 * np.random.default_rng(1).normal(size=30)
@@ -16,15 +15,6 @@ Y = 3 * np.exp(-X / 0.7) + 2 * np.exp(-X / 3) + 0.01 * np.random.default_rng(1).
 
 def two_decays(x, p):
     return p[0] * jnp.exp(-x / p[1]) + p[2] * jnp.exp(-x / p[3])
-
-
-def test_linear_models_are_recognised():
-    for name in ("linear", "quadratic", "cubic", "constant"):
-        model = NAMED[name]
-        assert is_affine(lambda p, model=model: model(X, p), jnp.ones(len(model.names)))
-    for name in ("gaussian", "michaelis_menten", "power_law"):
-        model = NAMED[name]
-        assert not is_affine(lambda p, model=model: model(X, p), jnp.ones(len(model.names)))
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,17 @@ def test_derivatives_of_a_batch():
     np.testing.assert_allclose(gradient, [1 / 3, 1 / 3, 0], atol=1e-6)
 
 
+def test_a_solution_follows_a_variable_that_its_bounds_fix():
+    def corner(fixed):
+        sides = jnp.array([jnp.inf, 0.0]).at[1].set(fixed)
+        bounds = -sides.at[1].multiply(-1), sides
+        distance = lambda x: jnp.sum((x - 1) ** 2) + x[0] * x[1]
+        inside = lambda x: 10 - x @ x
+        return minimize(distance, jnp.zeros(2), inequality=inside, bounds=bounds).params
+
+    np.testing.assert_allclose(jax.jacobian(corner)(0.3), [-0.5, 1], rtol=1e-8)
+
+
 def test_a_warm_start_takes_fewer_steps_and_a_run_goes_on_where_it_stopped():
     cold = alone(1.7)
     warm = minimize(walled, cold.params, (1.7,), multipliers=cold.multipliers, **WALLS)

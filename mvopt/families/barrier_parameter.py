@@ -23,7 +23,7 @@ _UPDATES = 4  # of one step at most (ours)
 
 def least_mu(state: PrimalDualState, tol: Array) -> Array:
     """Below this μ does not fall: what it leaves of the products is well below the tolerance."""
-    return 0.1 * tol * state.units.f
+    return 0.1 * tol * state.shares.value * state.units.f
 
 
 def next_mu(
@@ -43,8 +43,8 @@ def next_mu(
     error = misses.error(barrier.mu)
     promised = jnp.abs(state.length * state.slope)
     size = jnp.abs(barrier.merit(point))
-    better = (error < 0.9 * state.least) | ~settled(point, tol)
-    little = ~better & (promised <= tol * jnp.maximum(1.0, size))
+    better = (error < 0.9 * state.least) | ~settled(point, tol * state.shares.rows)
+    little = ~better & (promised <= tol * jnp.maximum(state.shares.value, size))
     hidden = ~better & (promised <= 10 * jnp.finfo(error.dtype).eps * size)
     hidden = hidden | (state.phase == FORCED)  # it did not move
     more = jnp.where(hidden, _LOST, 1)
@@ -60,7 +60,7 @@ def _smaller(mu: Array, least: Array) -> Array:
 
 
 def settled(point: Point, tol: Array) -> Array:
-    """() bool: the constraints hold as well as can be asked for, or as rounding lets them."""
+    """() bool: the constraints hold to within tol (m + k,), or as rounding lets them."""
     slopes = jnp.abs(jnp.concatenate([point.at.dc, point.at.dd]))
     rounding = dot(slopes, jnp.abs(point.x))
     rounding = 16 * jnp.finfo(point.x.dtype).eps * rounding

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mvopt._types import Array, Certificate
+from mvopt.families.extent import Shares
 from mvopt.iteration import box
 from mvopt.linalg.products import dot
 
@@ -173,8 +174,8 @@ def residuals(problem: ConstrainedProblem, w: Array) -> Certificate:
         (values[1:end], values[end:]),
         reach,
         at,
-        at.x - lower,
-        upper - at.x,
+        (at.x - lower, upper - at.x),
+        Shares.whole(at.x.size, len(reach), w.dtype),
     )
 
 
@@ -184,27 +185,29 @@ def measure(
     constraints: tuple[Array, Array],
     reach: Array,
     at: Unknowns,
-    below: Array,
-    above: Array,
+    rooms: tuple[Array, Array],
+    shares: Shares,
 ) -> Certificate:
     """The residuals from ∇f and ∇L, each (n,), c and d, and the distances to the bounds, (n,) each.
 
-    reach: sizes of the terms that c and d are sums of, (m + k,).
+    reach: sizes of the terms that c and d are sums of, (m + k,). shares: what a residual is counted
+    in.
     """
     eps = jnp.finfo(at.x.dtype).eps
-    c, d = constraints
+    (c, d), (below, above) = constraints, rooms
     fixed = below + above <= 0
-    short = jnp.concatenate([jnp.abs(c), -d, -below, -above])
+    rows = jnp.concatenate([jnp.abs(c), -d]) / shares.rows
+    short = jnp.concatenate([rows, -below, -above])
     slack = finite_gaps(jnp.concatenate([d, below, above]))
     forces = jnp.concatenate([at.z, jnp.where(fixed, 0, at.p), jnp.where(fixed, 0, at.q)])
     return Certificate(
-        stationarity=_most(jnp.where(fixed, 0.0, jnp.abs(slope))),
+        stationarity=_most(jnp.where(fixed, 0.0, jnp.abs(slope) / shares.slopes)),
         feasibility=_most(short),
-        complementarity=_most(jnp.abs(forces * slack)),
+        complementarity=_most(jnp.abs(forces * slack)) / shares.value,
         sign=_most(-forces),
         # Not of the multipliers: large ones that cancel each other are no excuse.
-        slope_rounding=eps * _most(jnp.abs(df)),
-        value_rounding=eps * jnp.maximum(_most(reach), _most(jnp.abs(at.x))),
+        slope_rounding=eps * _most(jnp.abs(df) / shares.slopes),
+        value_rounding=eps * jnp.maximum(_most(reach / shares.rows), _most(jnp.abs(at.x))),
     )
 
 

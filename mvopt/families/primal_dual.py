@@ -31,6 +31,7 @@ from mvopt.families.barrier import (
 )
 from mvopt.families.barrier_parameter import FIRST_MU, next_mu, settled
 from mvopt.families.constrained import ConstrainedProblem, Sizes, Unknowns
+from mvopt.families.extent import Terms
 from mvopt.families.filter import Filter
 from mvopt.families.primal_dual_state import (
     CORRECTION,
@@ -44,6 +45,7 @@ from mvopt.families.primal_dual_state import (
 from mvopt.families.restoration import restored, turned
 from mvopt.families.units import Units
 from mvopt.families.verdict import judged
+from mvopt.linalg.products import dot
 
 # Constants of Wächter and Biegler (2006) unless said.
 _PUSH = 1e-2  # from the bounds, of the start
@@ -61,7 +63,8 @@ class PrimalDualMethod:
     """What `LagrangeNewton` and `InteriorPoint` share.
 
     tol: converged when stationarity, feasibility and complementarity are each missed by less than
-    that, without any scaling, or by what rounding leaves; NaN: √eps/16, about 1e-9 in float64.
+    that, without any scaling, or by what rounding leaves; where the terms that they consist of are
+    less than one, by less than that share of them. NaN: √eps/16, about 1e-9 in float64.
     """
 
     tol: float | Array = stopping.AUTO
@@ -195,11 +198,12 @@ class PrimalDualMethod:
         tol = self._tol(new.x.dtype)
         point = _tree.where(accept, new, state.point)
         forces = _tree.where(accept, state.trial.forces, state.forces)
+        state = _tree.where(accept, self._measured(state, point), state)
         leave, clear = restored(problem, state, point, accept, tol)
         barrier = state.barrier(problem)
         mu, idle, least = next_mu(state, barrier, point, forces, accept, tol)
         unknowns = state.units.unknowns(point, forces)
-        found = state.units.certificate(problem, point, unknowns)
+        found = state.units.certificate(problem, point, unknowns, state.shares)
         return state._replace(
             point=point,
             forces=forces,
@@ -210,6 +214,13 @@ class PrimalDualMethod:
             residuals=_tree.where(accept, found, state.residuals),
             w=jnp.where(accept, unknowns.flat(problem.sizes), state.w),
         ), leave
+
+    def _measured(self, state: PrimalDualState, point: Point) -> PrimalDualState:
+        """The state with the shares of the tolerance that count at this point."""
+        extent = state.extent.with_point(Terms.at(*state.units.terms(point)))
+        x = jnp.abs(point.x)
+        curvature = jnp.max(x * dot(jnp.abs(point.hessian), x)) / state.units.f
+        return state._replace(extent=extent, shares=extent.shares(curvature))
 
     def _ahead(
         self,
@@ -239,7 +250,7 @@ class PrimalDualMethod:
         least = filters.shortest(state.corners, barrier.violation(point), slope)
         least = jnp.where(state.elastic, _ELASTIC_SHORTEST, least)
         finite = jnp.isfinite(step.x).all() & jnp.isfinite(step.s).all() & jnp.isfinite(slope)
-        feasible = settled(point, self._tol(point.x.dtype))
+        feasible = settled(point, self._tol(point.x.dtype) * state.shares.rows)
         still = self._lost(point, step) & accept
         lost = still & feasible
         failed = ~finite | (~accept & (length < least)) | (still & ~feasible)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from mvopt._types import Array, Certificate
 from mvopt.families.barrier import Barrier, Forces, Point
 from mvopt.families.constrained import ConstrainedProblem, Functions, Sizes
+from mvopt.families.extent import Extent, Shares
 from mvopt.families.filter import Filter
 from mvopt.families.units import Units
 
@@ -29,6 +30,8 @@ class PrimalDualState(NamedTuple):
     forces: Forces
     trial: Trial
     units: Units
+    extent: Extent  # not scaled, of the points accepted
+    shares: Shares  # of the tolerance, at the point
     mu: Array  # ()
     elastic: Array  # () bool
     corners: Filter
@@ -44,7 +47,7 @@ class PrimalDualState(NamedTuple):
     outer_mu: Array  # (), while elastic: of the problem to return to
     outer_violation: Array  # (), where it was left
     restorations: Array  # () int32
-    residuals: Certificate  # at the point, not scaled
+    residuals: Certificate  # at the point, not scaled but counted in shares
     status: Array  # () int32
     w: Array  # all unknowns at the point, not scaled
 
@@ -82,6 +85,8 @@ def blank_state(params: Array, sizes: Sizes) -> PrimalDualState:
         forces=forces,
         trial=Trial(of(n), of(k), forces),
         units=Units(zero, of(m), of(k)),
+        extent=Extent.none(n, m + k, params.dtype),
+        shares=Shares.whole(n, m + k, params.dtype),
         mu=zero,
         elastic=no,
         corners=Filter.empty(zero),

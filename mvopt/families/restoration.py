@@ -22,7 +22,7 @@ def restored(
     violation = point.violation()
     fair = violation <= _RESTORED * state.outer_violation
     fair = fair & state.corners.accepts(violation, outer.merit(point))
-    feasible = settled(point, tol)
+    feasible = settled(point, tol * state.shares.rows)
     leave = state.elastic & accept & point.at.finite() & (fair | feasible)
     return leave, leave & ~fair
 
@@ -63,7 +63,7 @@ def hopeless(barrier: Barrier, state: PrimalDualState, tol: Array) -> tuple[Arra
     point = state.point
     error = barrier.misses(point, state.forces).error(0.0)
     worst = jnp.max(jnp.abs(point.equations()), initial=0.0)
-    there = state.elastic & ~settled(point, tol)
+    there = state.elastic & ~settled(point, tol * state.shares.rows)
     return there & (error <= jnp.minimum(1e-3 * worst, tol**0.5)), there & (error <= 1e-2 * worst)
 
 

@@ -28,11 +28,15 @@ def of_certificate(chosen: float | Array, dtype: Any) -> Array:
 def sizes_with(largest: Array, recent: Array, value: Array) -> tuple[Array, Array]:
     """`largest` and `recent` after a step to a point of this value."""
     size = jnp.abs(value)
+    return jnp.maximum(largest, size), recent_with(recent, size)
+
+
+def recent_with(recent: Array, size: Array) -> Array:
+    """`recent` after a step to where the size is this."""
     # Halved alone, it lags so far behind a value that falls from 1e30 to 1e20 in two steps that
     # the 1e20 seem nothing.
     faster = jnp.where(size > 0, jnp.sqrt(recent) * jnp.sqrt(size), recent)
-    later = jnp.minimum(recent / 2, faster)
-    return jnp.maximum(largest, size), jnp.maximum(later, size)
+    return jnp.maximum(jnp.minimum(recent / 2, faster), size)
 
 
 def negligible(ftol: Array, value: Array, largest: Array, recent: Array) -> Array:

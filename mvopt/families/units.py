@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mvopt._types import Array, Certificate
 from mvopt.families.barrier import Forces, Point
 from mvopt.families.constrained import ConstrainedProblem, Functions, Sizes, Unknowns, measure
+from mvopt.families.extent import Shares
 from mvopt.linalg.products import dot
 
 _LARGEST_SLOPE = 100.0
@@ -56,14 +57,20 @@ class Units(NamedTuple):
         y, z, p, q = forces
         return Unknowns(point.x, y * self.c / self.f, z * self.d / self.f, p / self.f, q / self.f)
 
+    def terms(self, point: Point) -> tuple[Array, Array, Array]:
+        """x and ∇f (n,), and the sizes of the terms of c and d, (m + k,), as they are given."""
+        at = point.at
+        rows = jnp.abs(jnp.concatenate([at.dc / self.c[:, None], at.dd / self.d[:, None]]))
+        return point.x, at.df / self.f, dot(rows, jnp.abs(point.x))
+
     def certificate(
-        self, problem: ConstrainedProblem, point: Point, unknowns: Unknowns
+        self, problem: ConstrainedProblem, point: Point, unknowns: Unknowns, shares: Shares
     ) -> Certificate:
-        """By how much the conditions are missed there."""
+        """By how much the conditions are missed there, counted in shares."""
         at, (_, y, z, p, q) = point.at, unknowns
-        df, dc, dd = at.df / self.f, at.dc / self.c[:, None], at.dd / self.d[:, None]
-        slope = df - dot(y, dc) - dot(z, dd) - p + q
-        reach = dot(jnp.abs(jnp.concatenate([dc, dd])), jnp.abs(point.x))
+        x, df, reach = self.terms(point)
+        slope = df - dot(y, at.dc / self.c[:, None]) - dot(z, at.dd / self.d[:, None]) - p + q
         lower, upper = problem.box()
         constraints = at.c / self.c, at.d / self.d
-        return measure(df, slope, constraints, reach, unknowns, point.x - lower, upper - point.x)
+        rooms = x - lower, upper - x
+        return measure(df, slope, constraints, reach, unknowns, rooms, shares)

@@ -54,7 +54,7 @@ def _with_better_multipliers(
     def other() -> tuple[Certificate, Array]:
         forces = at_point(barrier, state.point, tol)
         unknowns = state.units.unknowns(state.point, forces)
-        found = state.units.certificate(problem, state.point, unknowns)
+        found = state.units.certificate(problem, state.point, unknowns, state.shares)
         better = stuck & (found.residual < state.residuals.residual)
         w = jnp.where(better, unknowns.flat(problem.sizes), state.w)
         pairs = zip(found, state.residuals, strict=True)

@@ -9,6 +9,7 @@ of that method is built: the functions are differentiated in reverse alone.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from mvopt import _tree
 from mvopt._types import Array, Status
 from mvopt.families import stopping
 from mvopt.families.constrained import ConstrainedProblem, Sizes, Unknowns
+from mvopt.families.extent import Extent, Shares, Terms
 from mvopt.families.objective import ObjectiveProblem
 
 _LEAST_PENALTY, _FIRST_PENALTY = 1e-6, 10.0  # the first is in between
@@ -40,27 +42,42 @@ class Outer(NamedTuple):
     fails: Array  # () int32, problems in a row that were not solved and brought nothing
 
 
+class Reached(NamedTuple):
+    """A point, what the functions are there, and how far it is from a minimum."""
+
+    w: Array  # all unknowns
+    values: Array  # (1 + m + k,)
+    optimality: Array  # (), largest residual of the conditions
+
+
 class AugmentedState(NamedTuple):
     """The inner method's state, and what it is working on."""
 
     inner: Any
     outer: Outer
-    values: Array  # (1 + m + k,), functions at the inner method's best point
-    slope: Array  # (n,), gradient of φ there
-    steepness: Array  # (), the largest entry of ∇f there, at least one
-    w: Array  # all unknowns there
-    optimality: Array  # (), largest residual of the conditions
+    here: Reached  # the inner method's best point
+    best: Reached  # the last one where converged, else that of least merit
+    start: Reached
+    prices: Array  # (m + k,), of violations in the merit: twice the largest multipliers so far
+    slope: Array  # (n,), gradient of φ here
+    extent: Extent
+    shares: Shares  # of the tolerance here; of slopes more than one where ∇f is larger
     status: Array  # () int32
 
     @property
     def params(self) -> Array:
         """All unknowns, w."""
-        return self.w
+        return self.best.w
 
     @property
     def value(self) -> Array:
         """The objective, ()."""
-        return self.values[0]
+        return self.best.values[0]
+
+    @property
+    def optimality(self) -> Array:
+        """The largest residual of the conditions, ()."""
+        return self.best.optimality
 
     @property
     def trial(self) -> Array:
@@ -75,8 +92,8 @@ class AugmentedLagrangian:
 
     solver: minimises within bounds, such as `LBFGS()`, which stands for None.
     tol: converged when stationarity, feasibility and complementarity are each missed by less than
-    that, the first as a share of the largest entry of ∇f where that is above one; NaN: eps^0.4,
-    about 5e-7 in float64.
+    that, the first as a share of the largest entry of ∇f where that is above one, and all as shares
+    of their terms where those are below one; NaN: eps^0.4, about 5e-7 in float64.
     """
 
     solver: Any = None
@@ -96,14 +113,17 @@ class AugmentedLagrangian:
         n, m, k, _ = self._sizes()
         zero, count = jnp.zeros((), params.dtype), jnp.zeros((), jnp.int32)
         of = lambda size: jnp.zeros(size, params.dtype)
+        nowhere = Reached(params, jnp.inf + of(1 + m + k), zero)
         return AugmentedState(
             inner=self.solver.blank(of(n)),
             outer=Outer(of(m), of(k), zero, zero, zero, count),
-            values=of(1 + m + k),
+            here=nowhere,
+            best=nowhere,
+            start=nowhere,
+            prices=of(m + k),
             slope=of(n),
-            steepness=zero,
-            w=params,
-            optimality=zero,
+            extent=Extent.none(n, m + k, params.dtype),
+            shares=Shares.whole(n, m + k, params.dtype),
             status=count,
         )
 
@@ -132,28 +152,45 @@ class AugmentedLagrangian:
 
     def evaluate(self, problem: ConstrainedProblem, state: AugmentedState) -> Any:
         """What the inner method wants to know, and functions and gradient of φ at its trial."""
-        inner = self._inner(problem, state.outer)
         trial = state.inner.trial
-        slope = jax.grad(inner.objective)(trial)
-        steepness = jnp.max(jnp.abs(jax.grad(lambda x: problem.functions(x)[0])(trial)))
-        found = self.solver.evaluate(inner, state.inner)
-        return found, problem.functions(trial), slope, jnp.maximum(1.0, steepness)
+        found = self.solver.evaluate(self._inner(problem, state.outer), state.inner)
+        values, pull = jax.vjp(problem.functions, trial)
+        y, z = self._forces(problem, values, state.outer)
+        along = lambda weights: pull(weights)[0]
+        slope = along(jnp.concatenate([jnp.ones_like(values[:1]), -y, -z]))
+        df = along(jnp.zeros_like(values).at[0].set(1.0))
+        # With signs by chance, as terms that cancel are not to hide each other.
+        x = trial * jax.random.rademacher(jax.random.key(0), trial.shape, trial.dtype)
+        rows = jnp.abs(jax.vjp(along, jnp.zeros_like(values))[1](x)[0][1:])
+        return found, values, slope, (df, rows)
+
+    def _forces(
+        self, problem: ConstrainedProblem, values: Array, outer: Outer
+    ) -> tuple[Array, Array]:
+        """The multipliers, (m,) and (k,), with which ∇φ is that of the Lagrangian."""
+        end = 1 + problem.sizes.equalities
+        rho = jnp.where(outer.penalty > 0, outer.penalty, 1.0)
+        return outer.y - rho * values[1:end], jnp.maximum(0.0, outer.z - rho * values[end:])
 
     def step(
         self, problem: ConstrainedProblem, state: AugmentedState, evaluation: Any
     ) -> AugmentedState:
         """A step of the inner method; where that is done, the next problem for it."""
-        found, values, slope, steepness = evaluation
+        found, values, slope, (df, rows) = evaluation
         begin = state.outer.penalty == 0
         inner_problem = self._inner(problem, state.outer)
         inner = self.solver.step(inner_problem, state.inner, found)
-        moved = jnp.all(inner.params == state.inner.trial)
-        state = state._replace(
-            inner=inner,
-            values=jnp.where(moved, values, state.values),
-            slope=jnp.where(moved, slope, state.slope),
-            steepness=jnp.where(moved, steepness, state.steepness),
+        extent = state.extent.with_point(Terms.at(inner.params, df, rows))
+        shares = extent.shares(jnp.zeros_like(slope[0]))
+        steepness = jnp.maximum(1.0, jnp.max(jnp.abs(df)))
+        there = state._replace(
+            here=state.here._replace(values=values),
+            slope=slope,
+            extent=extent,
+            shares=shares._replace(slopes=steepness * shares.slopes),
         )
+        state = _tree.where(jnp.all(inner.params == state.inner.trial), there, state)
+        state = state._replace(inner=inner)
         state, stationarity, rest = self._measured(problem, state)
         told = self.solver.status(inner_problem, inner)
         ready = begin | (told != Status.RUNNING) | (stationarity <= state.outer.accuracy)
@@ -162,41 +199,48 @@ class AugmentedLagrangian:
         outer = _tree.where(begin, first, _tree.where(ready, later, state.outer))
         restarted = self.solver.init(self._inner(problem, outer), inner.params, inner)
         undefined = begin & ~jnp.isfinite(values).all()
+        ended = ready & ~begin
+        status = self._status(state, outer, told, stationarity, rest, undefined, ended)
+        start = _tree.where(begin, state.here, state.start)
+        better = partial(_better, problem, state.prices)
+        best = better(better(start, state.best), state.here)
         return state._replace(
             inner=_tree.where(ready, restarted, inner),
             outer=outer,
-            status=self._status(state, outer, told, stationarity, rest, undefined, ready & ~begin),
+            best=_tree.where(begin | (status == Status.CONVERGED), state.here, best),
+            start=start,
+            status=status,
         )
 
     def _measured(
         self, problem: ConstrainedProblem, state: AugmentedState
     ) -> tuple[AugmentedState, Array, Array]:
-        """With the unknowns at the point; relative stationarity, the largest other residual."""
-        x, end = state.inner.params, 1 + problem.sizes.equalities
-        c, d = state.values[1:end], state.values[end:]
-        rho = jnp.where(state.outer.penalty > 0, state.outer.penalty, 1.0)
-        y, z = state.outer.y - rho * c, jnp.maximum(0.0, state.outer.z - rho * d)
+        """With the unknowns here; stationarity and the largest other residual, in shares."""
+        x, end, shares = state.inner.params, 1 + problem.sizes.equalities, state.shares
+        values = state.here.values
+        y, z = self._forces(problem, values, state.outer)
         lower, upper = problem.box()
         p = jnp.where(x <= lower, jnp.maximum(state.slope, 0.0), 0.0)
         q = jnp.where(x >= upper, jnp.maximum(-state.slope, 0.0), 0.0)
-        stationarity = jnp.max(jnp.abs(state.slope - p + q))
-        short = jnp.concatenate([jnp.abs(c), -d, jnp.abs(z * d)])
-        rest = jnp.max(short, initial=0.0)
+        left, products = jnp.abs(state.slope - p + q), jnp.abs(z * values[end:])
+        short = _misses(problem, values)
+        residuals = jnp.concatenate([left, short, products])
+        rest = jnp.concatenate([short / shares.rows, products / shares.value])
         w = Unknowns(x, y, z, p, q).flat(problem.sizes)
-        state = state._replace(w=w, optimality=jnp.maximum(stationarity, rest))
-        return state, stationarity / state.steepness, rest
+        here = Reached(w, values, jnp.max(residuals))
+        multipliers = jnp.abs(jnp.concatenate([y, z]))
+        state = state._replace(here=here, prices=jnp.maximum(state.prices, 2 * multipliers))
+        return state, jnp.max(left / shares.slopes), jnp.max(rest, initial=0.0)
 
     def _first(self, problem: ConstrainedProblem, state: AugmentedState) -> Outer:
         """The first ρ: such that objective and violation weigh the same."""
-        violation = self._violation(problem, state)
-        end = 1 + problem.sizes.equalities
-        squares = jnp.sum(state.values[1:end] ** 2)
-        squares = squares + jnp.sum(jnp.minimum(state.values[end:], 0.0) ** 2)
-        balanced = 2 * jnp.abs(state.values[0]) / jnp.where(squares > 0, squares, 1.0)
+        violation = jnp.max(self._violations(problem, state), initial=0.0)
+        squares = jnp.sum(_misses(problem, state.here.values) ** 2)
+        balanced = 2 * jnp.abs(state.here.values[0]) / jnp.where(squares > 0, squares, 1.0)
         penalty = jnp.where(
             squares > 0, jnp.clip(balanced, _LEAST_PENALTY, _FIRST_PENALTY), _FIRST_PENALTY
         )
-        slope = jnp.max(jnp.abs(state.slope)) / state.steepness
+        slope = jnp.max(jnp.abs(state.slope) / state.shares.slopes)
         least = self._tol(slope.dtype)
         accuracy = jnp.maximum(_FIRST_ACCURACY * jnp.minimum(1.0, slope), least)
         return state.outer._replace(penalty=penalty, violation=violation, accuracy=accuracy)
@@ -205,13 +249,14 @@ class AugmentedLagrangian:
         self, problem: ConstrainedProblem, state: AugmentedState, told: Array, slope: Array
     ) -> Outer:
         """Multipliers from the point reached, and a larger ρ where it is violated too much."""
-        old, at = state.outer, Unknowns.of(state.w, problem.sizes)
-        violation = self._violation(problem, state)
-        tol = self._tol(violation.dtype)
-        worse = (violation > _PROGRESS * old.violation) & (violation > 0.1 * tol)
+        old, at = state.outer, Unknowns.of(state.here.w, problem.sizes)
+        violations = self._violations(problem, state)
+        violation, tol = jnp.max(violations, initial=0.0), self._tol(violations.dtype)
+        missed = jnp.max(violations / state.shares.rows, initial=0.0)
+        worse = (violation > _PROGRESS * old.violation) & (missed > 0.1 * tol)
         growing = worse | (told == Status.UNBOUNDED)
         failed = (told != Status.RUNNING) & (slope > old.accuracy)
-        failed = failed & (violation > 0.9 * old.violation)
+        failed = failed & ((violation > 0.9 * old.violation) | (missed <= 0.1 * tol))
         accuracy = jnp.where(worse, 1.0, _ACCURACY) * old.accuracy
         most = _LARGEST_MULTIPLIER
         return Outer(
@@ -223,13 +268,13 @@ class AugmentedLagrangian:
             fails=jnp.where(failed, old.fails + 1, 0).astype(jnp.int32),
         )
 
-    def _violation(self, problem: ConstrainedProblem, state: AugmentedState) -> Array:
-        """The largest of |c| and of what d and the multipliers that go with it miss."""
+    def _violations(self, problem: ConstrainedProblem, state: AugmentedState) -> Array:
+        """|c| and what d and the multipliers that go with it miss, (m + k,)."""
         end = 1 + problem.sizes.equalities
         rho = jnp.where(state.outer.penalty > 0, state.outer.penalty, 1.0)
-        slack = jnp.minimum(state.values[end:], state.outer.z / rho)
-        parts = jnp.concatenate([state.values[1:end], slack])
-        return jnp.max(jnp.abs(parts), initial=0.0)
+        values = state.here.values
+        slack = jnp.minimum(values[end:], state.outer.z / rho)
+        return jnp.abs(jnp.concatenate([values[1:end], slack]))
 
     def _status(
         self,
@@ -248,7 +293,10 @@ class AugmentedLagrangian:
         lost = jnp.where(rest > tol, Status.INFEASIBLE, Status.STALLED)
         lost = jnp.where(told == Status.UNBOUNDED, Status.UNBOUNDED, lost)
         status = jnp.where(ended & exhausted, lost, status)
-        good = (stationarity <= tol) & (rest <= tol) & (state.outer.penalty > 0)
+        # Where φ tends to a minimum without curvature its slopes are soon none that a share of
+        # those before could be asked of.
+        settled = (told == Status.CONVERGED) & (stationarity * state.shares.slopes <= tol).all()
+        good = ((stationarity <= tol) | settled) & (rest <= tol) & (state.outer.penalty > 0)
         status = jnp.where(good, Status.CONVERGED, status)
         return jnp.where(undefined, Status.NONFINITE, status).astype(jnp.int32)
 
@@ -260,3 +308,22 @@ class AugmentedLagrangian:
     def optimality(self, problem: ConstrainedProblem, params: Array) -> Array:
         """The conditions as equations, of the length of the params."""
         return problem.optimality(params)
+
+
+def _misses(problem: ConstrainedProblem, values: Array) -> Array:
+    """By how much each constraint is violated, (m + k,)."""
+    end = 1 + problem.sizes.equalities
+    return jnp.concatenate([jnp.abs(values[1:end]), jnp.maximum(-values[end:], 0.0)])
+
+
+def _better(problem: ConstrainedProblem, prices: Array, one: Reached, other: Reached) -> Reached:
+    """The one where an exact penalty function is lower; prices: (m + k,), of the violations.
+
+    Multipliers that were too small at first let a search leave the solution for a point that is
+    none, so that the start is always among those to be compared.
+    """
+
+    def merit(point: Reached) -> Array:
+        return point.values[0] + jnp.sum(prices * _misses(problem, point.values))
+
+    return _tree.where(merit(one) <= merit(other), one, other)

@@ -240,7 +240,7 @@ def _system_step(
     small = accept & low & (new.offset <= xtol) & ~first
     dropped = small & (level <= 0.25 * old_level)
     exhausted = ~accept & new.finite & (state.fraction == 1) & (state.offset <= xtol)
-    good = (here == 0).all() | (dropped & state.small) | exhausted
+    good = (here == 0).all() | (small & state.small) | exhausted
     nearly = offset <= eps ** (2 / 3)
     blocked = jnp.where(nearly, state.blocked + ~accept, 0)
     good = good | (nearly & (stuck | (blocked >= _BLOCKED)))

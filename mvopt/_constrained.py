@@ -13,11 +13,13 @@ from mvopt import _tree
 from mvopt._entry import (
     Entry,
     axes_of_bounds,
+    check_args,
     check_bounds,
     check_number,
     flat_bounds,
     names_of,
     solve_axes,
+    start_of,
 )
 from mvopt._types import Array, Certificate, Multipliers, Solution
 from mvopt.calculus.affine import is_affine
@@ -91,7 +93,9 @@ def solve_constrained(
 
     solver_for: the solver for these sizes, and whether all functions are sure to be linear.
     """
-    x0, bounds = _tree.inexact(x0), check_bounds(bounds)
+    check_args(args)
+    x0 = start_of(x0)
+    bounds = check_bounds(bounds, x0)
     axes, shapes, linear = _one_problem(functions, x0, args, bounds, in_axes)
     sizes = _sizes(shapes)
     given, axis = _nothing(shapes), None

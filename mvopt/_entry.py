@@ -1,6 +1,6 @@
 """What the entry points share: from a function and a start to lanes, and from lanes to a result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from mvopt import _tree
+from mvopt._errors import listed, quoted
 from mvopt._types import Array, Solution
 from mvopt.iteration.axes import Layout, axes_of, leaves_with_axes, split
 from mvopt.iteration.blocks import in_blocks, lanes_for
@@ -51,7 +52,9 @@ def solve_all(
     state: Any = None,
 ) -> tuple[Solution, Any]:
     """The solution from `x0`, or of a batch from all of them, and `entry.found` there."""
-    x0, bounds = _tree.inexact(x0), check_bounds(bounds)
+    check_args(args)
+    x0 = start_of(x0)
+    bounds = check_bounds(bounds, x0)
     if in_axes is not None:
         start_axes, *axes = axes_of((x0, *args), in_axes, names_of(args))
         in_axes = (start_axes, axes_of_bounds(bounds, x0, start_axes), 0, *axes)
@@ -76,6 +79,36 @@ def solve_axes(
         return solve_rows(entry(layout=layout), solver, rows, shared, max_steps, count)
 
     return run([], 1) if size is None else in_blocks(run, rows, size)
+
+
+def check_settings(solver: Any, max_steps: Any) -> None:
+    """TypeError or ValueError where the one is no solver, or the other no number of steps."""
+    if isinstance(solver, type):
+        raise TypeError(f"solver={solver.__name__} is a class: write {solver.__name__}()")
+    if solver is not None and not hasattr(solver, "step"):
+        raise TypeError(f"solver={quoted(solver)} is no solver: give one such as mvopt.BFGS()")
+    if isinstance(max_steps, jax.Array):  # of a caller who traces it, say
+        return
+    whole = isinstance(max_steps, int | np.integer) and not isinstance(max_steps, bool)
+    if not whole or max_steps < 1:
+        raise ValueError(f"max_steps={max_steps!r}: give a whole number of steps, at least 1")
+
+
+def check_args(args: Any) -> None:
+    """TypeError where the further arguments of a function are not in a tuple or a list."""
+    if not isinstance(args, tuple | list):
+        raise TypeError(
+            f"args is a {type(args).__name__}, but holds the arguments after the first: write "
+            "args=(it,) where it is one of them"
+        )
+
+
+def start_of(x0: Any) -> Any:
+    """The start as floating-point arrays; ValueError where it holds no number."""
+    x0 = _tree.inexact(x0)
+    if _tree.size(x0) == 0:
+        raise ValueError("x0 holds no number: give a start, which says how many unknowns there are")
+    return x0
 
 
 def names_of(args: tuple) -> tuple[str, ...]:
@@ -195,9 +228,10 @@ def _flat_value(out: Any, scalar: bool) -> Array:
 
 def check_number(out: Any) -> None:
     """ValueError where what a function to be minimised returns is not one real number."""
-    if jnp.shape(out) != ():
+    leaves = jax.tree.leaves(out)
+    if len(leaves) != 1 or leaves[0] is not out or jnp.shape(out) != ():
         raise ValueError(
-            f"fn must return one number, but it returns {jax.tree.map(jnp.shape, out)}: "
+            f"fn must return one number, but it returns {_described(out)}: "
             "sum over what it returns, or set has_aux=True if it returns (value, aux)"
         )
     if _tree.is_complex(jnp.asarray(out)):
@@ -207,13 +241,23 @@ def check_number(out: Any) -> None:
         )
 
 
-def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
-    """(lower, upper) as arrays; ValueError where a lower bound is above its upper bound."""
+def _described(out: Any) -> str:
+    if isinstance(out, tuple | list | dict) or out is None:
+        return f"a {type(out).__name__}" if out is not None else "None"
+    return f"an array of shape {jnp.shape(out)}"
+
+
+def check_bounds(bounds: tuple[Any, Any] | None, x0: Any) -> tuple[Any, Any] | None:
+    """(lower, upper) as arrays; ValueError where a lower bound is above its upper bound.
+
+    A side that is None is infinite, and so are the keys of a mapping x0 that it leaves out.
+    """
     if bounds is None:
         return None
     if len(bounds) != 2:
         raise ValueError("bounds must be a pair (lower, upper)")
-    lower, upper = (_tree.inexact(side) for side in bounds)
+    pairs = zip(bounds, (-np.inf, np.inf), strict=True)
+    lower, upper = (_tree.inexact(_complete(side, x0, none)) for side, none in pairs)
     for low, high in zip(jax.tree.leaves(lower), jax.tree.leaves(upper), strict=False):
         if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
             continue
@@ -228,6 +272,18 @@ def check_bounds(bounds: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
                 f"upper {high}"
             )
     return lower, upper
+
+
+def _complete(side: Any, x0: Any, none: float) -> Any:
+    """A side of the bounds, with `none` where nothing is given."""
+    if side is None:
+        return none
+    if not (isinstance(side, Mapping) and isinstance(x0, Mapping)):
+        return side
+    unknown = [key for key in side if key not in x0]
+    if unknown:
+        raise ValueError(f"bounds hold {listed(unknown)}, the params are {listed(x0)}")
+    return {key: none if side.get(key) is None else side[key] for key in x0}
 
 
 def axes_of_bounds(bounds: tuple[Any, Any] | None, x0: Any, start_axes: Any) -> Any:

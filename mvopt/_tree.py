@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from mvopt._errors import quoted
 from mvopt._types import Array
 
 T = TypeVar("T")
@@ -71,7 +72,19 @@ def as_leaf(leaf: Any) -> Any:
     """
     if isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind in "fiubc":
         return np.asarray(leaf, jax.dtypes.canonicalize_dtype(leaf.dtype))
+    if not isinstance(leaf, jax.Array | bool | int | float | complex):
+        _check_numbers(leaf)
     return jnp.asarray(leaf)
+
+
+def _check_numbers(leaf: Any) -> None:
+    """TypeError for what JAX cannot take: texts, dates, objects such as Decimal or None."""
+    dtype = np.asarray(leaf).dtype if not hasattr(leaf, "dtype") else np.dtype(leaf.dtype)
+    if dtype.kind in "OSUMm":
+        raise TypeError(
+            f"{quoted(leaf)} of dtype {dtype} is no array of numbers: convert it, by "
+            "numpy.asarray(values, float) where these are numbers in another form"
+        )
 
 
 def _inexact_leaf(leaf: Any) -> Array:

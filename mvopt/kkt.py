@@ -34,7 +34,8 @@ def check_kkt(
 
     Raises ValueError where the multipliers do not fit the constraints.
     """
-    x, bounds = _tree.inexact(solution.params), check_bounds(bounds)
+    x = _tree.inexact(solution.params)
+    bounds = check_bounds(bounds, x)
     names = ("params", "multipliers", "bounds", *names_of(args)[1:])
     axes = None
     if in_axes is not None:

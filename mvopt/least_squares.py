@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from mvopt._entry import Entry, solve_all
+from mvopt._entry import Entry, check_settings, solve_all
 from mvopt._types import Array, Solution
 from mvopt.families.linearization import LeastSquaresProblem
 from mvopt.iteration.protocol import Solver
@@ -32,7 +32,8 @@ def least_squares(
     x0: pytree of real or complex arrays (a list of numbers is one array); the result has its
     structure, and the wider of its dtype and the residual's.
     solver: `LevenbergMarquardt()` if None; `GaussNewton` and `Dogleg` are the others.
-    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none.
+    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf, None or a
+    key that is left out for none.
     loss: "linear" is the square. "huber", "soft_l1", "cauchy" and "tukey" grow more slowly beyond
     residuals of one, as in SciPy; `mvopt.losses` has them with other thresholds.
     in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by
@@ -43,6 +44,7 @@ def least_squares(
     to `args` and whatever `residual` closes over. Raises ValueError for bounds that cross or shapes
     that do not fit; never because a problem has no solution.
     """
+    check_settings(solver, max_steps)
     solver = LevenbergMarquardt() if solver is None else solver
     problem: Any = _ProblemWith(_robust(loss))
     entry = partial(Entry, residual, problem, False)

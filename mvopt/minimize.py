@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from mvopt._constrained import Together, solve_constrained
-from mvopt._entry import Entry, solve_all
+from mvopt._entry import Entry, check_settings, solve_all
 from mvopt._training import (
     STACKED,
     StackedBatches,
@@ -64,8 +64,9 @@ def minimize(
     fn: `fn(x, *args)` returns a real number; (value, aux) if `has_aux`.
     x0: pytree of real or complex arrays (a list of numbers is one array); the result has its
     structure, and the wider of its dtype and that of what `fn` returns.
-    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none. In a batch
-    a bound with an axis more than one problem's `x` holds one value for each problem.
+    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf, None or a
+    key that is left out for none. In a batch a bound with an axis more than one problem's `x` holds
+    one value for each problem.
     in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem. A batch is worked off by
     lanes that are refilled, on all cores of a CPU; each problem ends with its own status.
     equality, inequality: functions of the same arguments whose values are to be zero, or not
@@ -90,6 +91,7 @@ def minimize(
     cross or shapes that do not fit, and for batches that cannot be drawn; never because a problem
     has no solution.
     """
+    check_settings(solver, max_steps)
     constrained = equality is not None or inequality is not None
     if constrained and (batch_size is not None or batches is not None):
         raise ValueError("training on batches takes no constraints: leave out one of the two")

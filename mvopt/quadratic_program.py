@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt._constrained import Together, solve_constrained
+from mvopt._entry import check_settings
 from mvopt._types import Array, Solution
 from mvopt.iteration.drive import Options
 from mvopt.linalg.products import dot
@@ -46,6 +47,7 @@ def quadratic_program(
     Differentiable with respect to all arrays. A P that is not positive semidefinite gives a
     stationary point at best: use `minimize`. Raises ValueError for shapes that do not fit.
     """
+    check_settings(None, max_steps)
     if any(map(np.iscomplexobj, (P, q, A, b, G, h))):
         raise ValueError("a matrix or a vector of the program is complex: give real ones")
     _check(P, q, A, b, G, h, in_axes)

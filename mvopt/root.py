@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mvopt._entry import Entry, solve_all
+from mvopt._entry import Entry, check_settings, solve_all
 from mvopt._types import Array, Solution
 from mvopt.families.equations import RootProblem
 from mvopt.iteration.drive import Options
@@ -36,9 +36,9 @@ def root(
     structure, and the wider of its dtype and that of what `fn` returns.
     solver: `NewtonRaphson()` if None; `Broyden`, `FixedPoint`, and for a number x with a
     bracket `Chandrupatla` and `Bisection` are the others.
-    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf for none. They are the
-    bracket of a method that needs one. In a batch a bound with an axis more than one problem's `x`
-    holds one value for each problem.
+    bounds: (lower, upper), each a pytree like `x` or a number for all; ±inf, None or a
+    key that is left out for none. They are the bracket of a method that needs one. In a batch a
+    bound with an axis more than one problem's `x` holds one value for each problem.
     in_axes: as in `jax.vmap` over `(x0, *args)`; None is one problem.
     max_steps: evaluations of `fn` for each problem.
     trace: number of steps to record in `Solution.trace`, each flat params and ½‖fn‖².
@@ -50,6 +50,7 @@ def root(
     to `args` and whatever `fn` closes over. Raises ValueError for bounds that cross or shapes
     that do not fit; never because a problem has no solution.
     """
+    check_settings(solver, max_steps)
     entry = partial(
         Entry,
         fn,

@@ -38,13 +38,16 @@ def split(
         for pair in leaves_with_axes(arg, axes, name)
     ]
     # Blocks of a batch are cut on the device, and all of them need what is shared.
-    hold = _own if all(axis is None for *_, axis in found) else jnp.asarray
+    hold = _own if all(axis is None for *_, axis in found) else _on_device
     mapped: list[bool] = []
     rows: list[Array] = []
     shared: list[Array] = []
     size: int | None = None
     for name, given, axis in found:
-        leaf = hold(given)
+        try:
+            leaf = hold(given)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from None
         mapped.append(axis is not None)
         if axis is None:
             shared.append(leaf)
@@ -75,6 +78,10 @@ def axes_of(args: tuple, in_axes: Any, names: tuple[str, ...]) -> tuple:
             f"({', '.join(names)}): give one entry for each, or one integer for all"
         )
     return (*in_axes, *(None,) * (len(args) - len(in_axes)))
+
+
+def _on_device(leaf: Any) -> Array:
+    return jnp.asarray(_tree.as_leaf(leaf))
 
 
 def _own(leaf: Any) -> Any:

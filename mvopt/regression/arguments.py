@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import jax
@@ -31,6 +32,22 @@ def check_precision(precision: str | None) -> None:
             f'precision="{precision}" needs float64: call '
             'jax.config.update("jax_enable_x64", True) at the start of the program'
         )
+
+
+def seconds(x: Any) -> Any:
+    """Dates as seconds since the earliest of them, durations as seconds; else x as it is.
+
+    What is missing is NaN.
+    """
+    if isinstance(x, list | tuple) and x and isinstance(x[0], datetime):
+        x = np.asarray(x, "datetime64[us]")
+    if isinstance(x, list | tuple) and x and isinstance(x[0], timedelta):
+        x = np.asarray(x, "timedelta64[us]")
+    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    if kind == "M":
+        x = np.asarray(x, "datetime64[ns]")
+        x = x - np.nanmin(x)
+    return np.asarray(x) / np.timedelta64(1, "s") if kind in "Mm" and kind else x
 
 
 def as_array(given: Any) -> Any:
@@ -73,12 +90,21 @@ def start_of(model: Callable, p0: Any) -> tuple[Any, bool]:
         shapes = {np.ndim(value) for value in p0.values()}
         columns = [jnp.asarray(p0.get(name, jnp.nan), float) for name in names]
         p0 = jnp.stack(jnp.broadcast_arrays(*columns), axis=-1) if shapes else None
-    p0 = _tree.inexact(p0)
+    p0 = _in_one_dtype(_tree.inexact(p0))
     if not hasattr(model, "guess"):
         return p0, False
     leaves = jax.tree.leaves(p0)
     known = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
     return p0, not known and any(bool(np.isnan(leaf).any()) for leaf in leaves)
+
+
+def _in_one_dtype(params: Any) -> Any:
+    """All params in the widest of their dtypes: a fit has one."""
+    leaves = jax.tree.leaves(params)
+    if len({leaf.dtype for leaf in leaves}) < 2:
+        return params
+    widest = jnp.result_type(*(_tree.real_dtype(leaf.dtype) for leaf in leaves))
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.result_type(leaf, widest)), params)
 
 
 def names_of(model: Callable, start: Any) -> tuple[str, ...] | None:
@@ -87,7 +113,7 @@ def names_of(model: Callable, start: Any) -> tuple[str, ...] | None:
     if names is not None:
         return tuple(names)
     if isinstance(start, Mapping) and all(
-        jax.tree.leaves(leaf) == [leaf] and not _tree.is_complex(leaf) for leaf in start.values()
+        jax.tree_util.all_leaves([leaf]) and not _tree.is_complex(leaf) for leaf in start.values()
     ):
         return tuple(sorted(start))
     return None

@@ -37,15 +37,16 @@ def curve_fit(
 
     model: `model(x, params)` returns values of the shape of y; a model of `mvopt.models` or your
     own function.
-    x: any pytree, such as (m,) or (k, m). y: (m,) or any shape. Of a complex y both parts are
-    fitted: it counts as twice as many points; a real sigma is that of either part, a complex one
-    holds one for each.
+    x: any pytree, such as (m,) or (k, m); dates are seconds since the earliest of them, durations
+    seconds. y: (m,) or any shape. Of a complex y both parts are fitted: it counts as twice as many
+    points; a real sigma is that of either part, a complex one holds one for each.
     p0: start, a pytree that gives the params their structure (a list of numbers is one array).
     None, NaN in it, or a mapping of some names to values: the model's own guess fills the rest.
     sigma: standard deviations of y, like y; or their covariance matrix (m, m); None: all one.
     mask: like y, True for the points to use; the others may hold anything.
-    bounds: (lower, upper), each like the params or a number. With one axis more than the params of
-    one data set, each data set of a batch has its own.
+    bounds: (lower, upper), each like the params or a number; None, or a name that is left out, is
+    unbounded. With one axis more than the params of one data set, each data set of a batch has its
+    own.
     fixed: names of parameters, or a pytree of Booleans like the params; these keep their start.
     tied: a mapping of names to expressions of the other parameters, such as `{"b": "2*a"}`, or to
     functions of a mapping of names to values.

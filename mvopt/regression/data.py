@@ -190,7 +190,15 @@ def _safe(x: Any, shape: tuple[int, ...], used: Array) -> Any:
 
 def check_shape(model: Callable, x: Any, y: Any, params: Any) -> None:
     """Raise ValueError unless the model returns one value for each y: nothing is broadcast."""
+    if y.size == 0:
+        raise ValueError("there are no data: y is empty")
+    if _tree.size(params) == 0:
+        raise ValueError("there are no parameters: p0 is empty")
     found = jax.eval_shape(model, x, params)
+    if not hasattr(found, "shape"):
+        raise ValueError(
+            f"the model returns {type(found).__name__}: return one array, with a value a point"
+        )
     if _tree.is_complex(found):
         raise ValueError(
             "the model returns complex numbers, but y is real: give a complex y, or let the model "

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mvopt import _tree
+from mvopt._entry import check_settings
 from mvopt._types import Array, Status
 from mvopt.calculus.affine import is_affine
 from mvopt.families.linearization import LeastSquaresProblem
@@ -25,6 +26,7 @@ from mvopt.solvers.levenberg_marquardt import LevenbergMarquardt
 
 def fit_batch(batch: Batch, solver: Any, max_steps: int) -> Fit:
     """The fit of each data set."""
+    check_settings(solver, max_steps)
 
     def run(rows: tuple[list[Array], tuple], count: int) -> Fit:
         return fit_rows(batch.setup, solver, rows[0], batch.shared, max_steps, count)

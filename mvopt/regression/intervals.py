@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mvopt import _tree
+from mvopt._entry import check_settings
 from mvopt._types import Array, Status
 from mvopt.iteration.drive import drive
 from mvopt.iteration.lanes import in_chunks
@@ -86,6 +87,7 @@ def _profile(
     batch: Batch, fit: Fit, rays: list[Ray], quantile: Array, max_steps: int
 ) -> tuple[Array, Array, Array]:
     """Ends (N, K, n), statuses and least costs (N, K) of rays, where χ² rises by quantile·scale."""
+    check_settings(None, max_steps)
     if fit.about.robust:
         raise ValueError("a robust loss is no likelihood and has no profile: use bootstrap")
     scale = 1.0 if fit.about.known_scale else fit.reduced_chi2

@@ -57,14 +57,17 @@ class Regression:
         precision: str | None = None,
     ):
         arguments.check_precision(precision)
+        x = arguments.seconds(x)
         x, y, sigma, mask, sigma_x = map(arguments.as_array, (x, y, sigma, mask, sigma_x))
+        if y is None:
+            raise ValueError("y is None: give the values that the model is fitted to")
         model = arguments.in_parts(model, y, sigma, loss, sigma_x)
         start, fill = arguments.start_of(model, p0)
         names = arguments.names_of(model, start)
         roles = roles_of(names, fixed, tied)
         settled, estimated = arguments.resolved(loss_of(loss), sigma, absolute_sigma)
         arguments.check_roles(start, fixed, tied, prior)
-        bounds, prior = check_bounds(bounds), arguments.prior_of(prior, names, start)
+        bounds, prior = check_bounds(bounds, start), arguments.prior_of(prior, names, start)
         given = Given(x, y, start, sigma, mask, bounds, prior, settled, sigma_x)
         arguments.check_sigma_x(given)
         if separable and not (bounds is None and sigma_x is None and settled is None):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mvopt._entry import check_settings
 from mvopt._types import Array, Status
 from mvopt.iteration.blocks import in_blocks
 from mvopt.iteration.implicit import solve as solve_problems
@@ -30,6 +31,7 @@ from mvopt.regression.worth import (
 
 def fit_shared(batch: Batch, shared: Any, groups: Any, max_steps: int) -> Fit:
     """The fits of all data sets, in their order."""
+    check_settings(None, max_steps)
     if batch.size is None:
         raise ValueError("shared parameters need a batch of data sets: give in_axes")
     given = batch.given()

@@ -76,7 +76,6 @@ class NewtonState(NamedTuple):
     fraction: Array  # (), of Newton's step, the length that the trial is away
     offset: Array  # (), share of f's own terms that f is; infinite where the step does not solve
     jumping: Array  # () bool: the trial is taken whatever it brings
-    small: Array  # () bool: the residual was within its rounding, relative to `typical`
     blocked: Array  # () int32, trials rejected where f is nearly at its rounding
     escapes: Array  # () int32
     linear: Array  # () int32, steps in a row that shrank by a constant ratio
@@ -99,8 +98,8 @@ class NewtonRaphson:
     """The default of `root`.
 
     xtol: converged when f is below xtol times the terms J_ij x_j that it is a sum of (for one
-    equation: when Newton's step is below xtol·|x|), provided the last step has reduced it or no
-    step can; NaN: 4 eps.
+    equation: when Newton's step is below xtol·|x|) at two points in a row, or where no step reduces
+    it; NaN: 4 eps.
     max_escapes: whole steps taken away from stationary points of the residual that are no roots.
     linear_solver: "dense" builds J, "gmres" and "cg" (J symmetric and positive definite) need
     products with it alone; "auto" is "dense" up to 2,000 unknowns, else "gmres".
@@ -130,7 +129,7 @@ class NewtonRaphson:
         return NewtonState(
             *(params, params, params, params, params, zero),
             *(params, params, params, params, params, params),
-            *(zero, zero, no, no, count, count, count, count),
+            *(zero, zero, no, count, count, count, count),
         )
 
     def init(self, problem: RootProblem, params: Array, state: Any) -> Any:
@@ -149,7 +148,6 @@ class NewtonRaphson:
             typical=jnp.abs(params),
             fraction=jnp.ones_like(state.fraction),
             jumping=jnp.zeros_like(state.jumping),
-            small=jnp.zeros_like(state.small),
             blocked=none,
             escapes=none,
             linear=none,
@@ -238,9 +236,8 @@ def _system_step(
     low = holds(new.residual, unit)
     offset = jnp.where(accept, jnp.where(low & new.solved, new.offset, jnp.inf), state.offset)
     small = accept & low & (new.offset <= xtol) & ~first
-    dropped = small & (level <= 0.25 * old_level)
     exhausted = ~accept & new.finite & (state.fraction == 1) & (state.offset <= xtol)
-    good = (here == 0).all() | (small & state.small) | exhausted
+    good = (here == 0).all() | (small & (state.offset <= 4 * xtol)) | exhausted
     nearly = offset <= eps ** (2 / 3)
     blocked = jnp.where(nearly, state.blocked + ~accept, 0)
     good = good | (nearly & (stuck | (blocked >= _BLOCKED)))
@@ -267,7 +264,6 @@ def _system_step(
         fraction=jnp.where(escape, 1.0, fraction),
         offset=offset,
         jumping=escape | (state.jumping & ~accept),
-        small=jnp.where(accept, small, state.small),
         blocked=blocked,
         escapes=state.escapes + escape,
         linear=linear,

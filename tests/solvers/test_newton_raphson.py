@@ -212,3 +212,18 @@ def test_many_unknowns_have_no_matrix_by_default():
     found = root(problem.residual, -np.ones(3000))
     assert found.status == Status.CONVERGED
     assert found.optimality < 1e-14
+
+
+@pytest.mark.parametrize("start", [0.0, 0.9, 1.0])
+def test_linear_systems_take_three_evaluations(start):
+    """Of 1,000 triangular systems of which, from ones, five of six equations hold at the start."""
+    rng = np.random.default_rng(0)
+    lower = np.tril(rng.normal(size=(1000, 6, 6)), -1)
+    diagonal = rng.uniform(0.5, 1.5, (1000, 6)) * rng.choice([-1, 1], (1000, 6))
+    lower += diagonal[:, :, None] * np.eye(6)
+    third = np.eye(6)[2]
+    found = root(lambda x, a: a @ (x - 1) - third, np.full(6, start), (lower,), in_axes=(None, 0))
+    assert (found.status == Status.CONVERGED).all()
+    assert np.max(found.num_steps) <= 3
+    expected = 1 + np.linalg.solve(lower, np.broadcast_to(third, (1000, 6))[..., None])[..., 0]
+    np.testing.assert_allclose(found.params, expected, rtol=1e-9, atol=1e-11)

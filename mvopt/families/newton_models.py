@@ -97,6 +97,11 @@ class DenseModel(NamedTuple):
         """‖D⁻¹ g‖ over the free parameters."""
         return _norm(jnp.where(self.free, self.gradient / self.positive_scale(), 0.0))
 
+    def terms(self) -> Array:
+        """Size of the terms, (), that a value near a minimum at `params` is a sum of."""
+        x = jnp.abs(self.params)
+        return dot(jnp.abs(self.gradient), x) + 0.5 * dot(x, dot(jnp.abs(self.hessian), x))
+
     def positive_scale(self) -> Array:
         """D, one where no curvature has been seen yet."""
         return jnp.where(self.scale > 0, self.scale, 1.0)
@@ -197,7 +202,8 @@ def _region_step(matrix: Array, slope: Array, free: Array, radius: Array, unsure
     straight = free.any() & (top == 0)
     flat = straight & (slope == 0).all()
     unknown = (jnp.abs(eigenvalues) < noise) & (jnp.abs(along) > 10 * unsure)
-    lost = (jnp.abs(eigenvalues) < 0.1 * noise).any() & ~flat
+    # What is not free has a curvature of zero in this matrix.
+    lost = (jnp.sum(jnp.abs(eigenvalues) < 0.1 * noise) > jnp.sum(~free)) & ~flat
     lowest = jnp.min(eigenvalues)
     return Move(
         step=dot(vectors, step),
@@ -305,6 +311,10 @@ class ProductModel(NamedTuple):
     def slope_norm(self) -> Array:
         """‖g‖ over the free parameters."""
         return _norm(jnp.where(self.free, self.gradient, 0.0))
+
+    def terms(self) -> Array:
+        """Size of the linear terms, (), of a value at `params`."""
+        return dot(jnp.abs(self.gradient), jnp.abs(self.params))
 
     def move(self, problem: ObjectiveProblem, radius: Array) -> Move:
         """The step by truncated conjugate gradients (Steihaug 1983)."""

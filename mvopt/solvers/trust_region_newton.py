@@ -171,6 +171,8 @@ class TrustRegionNewton:
         least = stopping.negligible(ftol, value, largest, state.recent)
         converged = move.convex & (move.decrement <= least) & (promised <= least)
         least = stopping.nearly_negligible(value, largest)
+        # A value that is small as a difference of large terms is rounded as they are.
+        least = jnp.maximum(least, 16 * eps * state.model.terms())
         nearly = move.nearly_convex & (move.decrement <= least)
         # A trial that is NaN moves nothing either.
         unmoved = ~jnp.any(jnp.abs(state.trial - params) > eps * jnp.abs(params))

@@ -107,3 +107,30 @@ def test_a_value_that_fell_steeply_is_not_taken_for_settled():
     start = jnp.asarray(problem.start_times(100), jnp.float32)
     found = minimize(problem.objective, start)
     assert found.value < 1e10
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_minimum_of_zero_that_is_a_difference_of_large_terms(bounded):
+    """Rounding of the terms hides what is left of the value, in any units; it is no failure."""
+    rng = np.random.default_rng(5)
+    count, n = 400, 3
+    unit, scale = 10 ** rng.uniform(-3, 3, (count, 1)), 10 ** rng.uniform(-6, 9, count)
+    best, weights = rng.normal(size=(count, n)), 10 ** rng.uniform(-2, 2, (count, n))
+    held = bounded * rng.integers(-1, 2, (count, n))
+    slope = -held * rng.uniform(0.1, 2, (count, n))
+    lower = np.where(held == -1, best, best - rng.uniform(0.3, 3, (count, n)))
+    upper = np.where(held == 1, best, best + rng.uniform(0.3, 3, (count, n)))
+
+    def total(x, unit, scale, best, weights, slope):
+        d = x / unit - best
+        return scale * jnp.sum(weights * (jnp.sqrt(1 + d * d) - 1) + slope * d)
+
+    found = minimize(
+        total,
+        3 * unit * rng.normal(size=(count, n)),
+        (unit, scale, best, weights, slope),
+        bounds=(lower * unit, upper * unit) if bounded else None,
+        in_axes=0,
+    )
+    assert (found.status == Status.CONVERGED).mean() >= 0.995
+    np.testing.assert_allclose(found.params / unit, best, atol=1e-6)

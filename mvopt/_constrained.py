@@ -13,13 +13,11 @@ from mvopt import _tree
 from mvopt._entry import (
     Entry,
     axes_of_bounds,
-    check_args,
-    check_bounds,
     check_number,
+    checked,
     flat_bounds,
     names_of,
     solve_axes,
-    start_of,
 )
 from mvopt._types import Array, Certificate, Multipliers, Solution
 from mvopt.calculus.affine import is_affine
@@ -93,9 +91,7 @@ def solve_constrained(
 
     solver_for: the solver for these sizes, and whether all functions are sure to be linear.
     """
-    check_args(args)
-    x0 = start_of(x0)
-    bounds = check_bounds(bounds, x0)
+    x0, bounds = checked(x0, args, bounds)
     axes, shapes, linear = _one_problem(functions, x0, args, bounds, in_axes)
     sizes = _sizes(shapes)
     given, axis = _nothing(shapes), None

@@ -52,9 +52,7 @@ def solve_all(
     state: Any = None,
 ) -> tuple[Solution, Any]:
     """The solution from `x0`, or of a batch from all of them, and `entry.found` there."""
-    check_args(args)
-    x0 = start_of(x0)
-    bounds = check_bounds(bounds, x0)
+    x0, bounds = checked(x0, args, bounds)
     if in_axes is not None:
         start_axes, *axes = axes_of((x0, *args), in_axes, names_of(args))
         in_axes = (start_axes, axes_of_bounds(bounds, x0, start_axes), 0, *axes)
@@ -94,21 +92,21 @@ def check_settings(solver: Any, max_steps: Any) -> None:
         raise ValueError(f"max_steps={max_steps!r}: give a whole number of steps, at least 1")
 
 
-def check_args(args: Any) -> None:
-    """TypeError where the further arguments of a function are not in a tuple or a list."""
+def checked(x0: Any, args: Any, bounds: Any) -> tuple[Any, tuple[Any, Any] | None]:
+    """The start and its bounds as floating-point arrays.
+
+    TypeError where the further arguments are in no tuple or list, ValueError where the start holds
+    no number or the bounds cross.
+    """
     if not isinstance(args, tuple | list):
         raise TypeError(
             f"args is a {type(args).__name__}, but holds the arguments after the first: write "
             "args=(it,) where it is one of them"
         )
-
-
-def start_of(x0: Any) -> Any:
-    """The start as floating-point arrays; ValueError where it holds no number."""
     x0 = _tree.inexact(x0)
     if _tree.size(x0) == 0:
         raise ValueError("x0 holds no number: give a start, which says how many unknowns there are")
-    return x0
+    return x0, check_bounds(bounds, x0)
 
 
 def names_of(args: tuple) -> tuple[str, ...]:
@@ -228,8 +226,7 @@ def _flat_value(out: Any, scalar: bool) -> Array:
 
 def check_number(out: Any) -> None:
     """ValueError where what a function to be minimised returns is not one real number."""
-    leaves = jax.tree.leaves(out)
-    if len(leaves) != 1 or leaves[0] is not out or jnp.shape(out) != ():
+    if not jax.tree_util.all_leaves([out]) or jnp.shape(out) != ():
         raise ValueError(
             f"fn must return one number, but it returns {_described(out)}: "
             "sum over what it returns, or set has_aux=True if it returns (value, aux)"
@@ -242,9 +239,9 @@ def check_number(out: Any) -> None:
 
 
 def _described(out: Any) -> str:
-    if isinstance(out, tuple | list | dict) or out is None:
-        return f"a {type(out).__name__}" if out is not None else "None"
-    return f"an array of shape {jnp.shape(out)}"
+    if jax.tree_util.all_leaves([out]):
+        return f"an array of shape {jnp.shape(out)}"
+    return "None" if out is None else f"a {type(out).__name__}"
 
 
 def check_bounds(bounds: tuple[Any, Any] | None, x0: Any) -> tuple[Any, Any] | None:

@@ -164,10 +164,10 @@ def dense_correction(
     own = dot(sizes, jnp.maximum(jnp.abs(params), least))
     reach = jnp.maximum(reach, least)
     size = jnp.maximum(own, jnp.minimum(dot(sizes, reach), unit))
-    # An equation that holds and on which the step has no bearing is measured by its rounding.
-    scale = jnp.maximum(scale, 16 * jnp.finfo(step.dtype).eps * own)
-    share = jnp.where(residual == 0, 0.0, jnp.abs(residual) / size)
     left, rounding = jnp.abs(residual + image), 16 * jnp.finfo(step.dtype).eps
+    # An equation that holds and on which the step has no bearing is measured by its rounding.
+    scale = jnp.maximum(scale, rounding * own)
+    share = jnp.where(residual == 0, 0.0, jnp.abs(residual) / size)
     weighted = jnp.where(scale > 0, 1 / scale, 0.0)[:, None] * jacobian
     lengths = jnp.sqrt(jnp.sum(weighted * weighted, axis=0))
     slope = dot(jnp.where(scale > 0, residual / scale, 0.0), weighted)

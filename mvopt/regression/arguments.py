@@ -39,15 +39,14 @@ def seconds(x: Any) -> Any:
 
     What is missing is NaN.
     """
-    if isinstance(x, list | tuple) and x and isinstance(x[0], datetime):
-        x = np.asarray(x, "datetime64[us]")
-    if isinstance(x, list | tuple) and x and isinstance(x[0], timedelta):
-        x = np.asarray(x, "timedelta64[us]")
-    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    first = x[0] if isinstance(x, list | tuple) and x else None
+    if isinstance(first, datetime | timedelta):
+        x = np.asarray(x, f"{'datetime64' if isinstance(first, datetime) else 'timedelta64'}[us]")
+    kind = getattr(getattr(x, "dtype", None), "kind", None)
     if kind == "M":
         x = np.asarray(x, "datetime64[ns]")
-        x = x - np.nanmin(x)
-    return np.asarray(x) / np.timedelta64(1, "s") if kind in "Mm" and kind else x
+        x, kind = x - np.nanmin(x), "m"
+    return np.asarray(x) / np.timedelta64(1, "s") if kind == "m" else x
 
 
 def as_array(given: Any) -> Any:

@@ -41,6 +41,11 @@ class Outer(NamedTuple):
     accuracy: Array  # (), to which the problem is to be solved
     fails: Array  # () int32, problems in a row that were not solved and brought nothing
 
+    @property
+    def rho(self) -> Array:
+        """ρ, (); before there is one, at the start, one."""
+        return jnp.where(self.penalty > 0, self.penalty, 1.0)
+
 
 class Reached(NamedTuple):
     """A point, what the functions are there, and how far it is from a minimum."""
@@ -143,7 +148,7 @@ class AugmentedLagrangian:
             values = problem.functions(x)
             end = 1 + problem.sizes.equalities
             c, d = values[1:end], values[end:]
-            rho = jnp.where(outer.penalty > 0, outer.penalty, 1.0)
+            rho = outer.rho
             pressed = jnp.maximum(0.0, outer.z - rho * d)
             rest = jnp.sum(c * (0.5 * rho * c - outer.y))
             return values[0] + rest + 0.5 * jnp.sum(pressed**2 - outer.z**2) / rho
@@ -169,8 +174,8 @@ class AugmentedLagrangian:
     ) -> tuple[Array, Array]:
         """The multipliers, (m,) and (k,), with which ∇φ is that of the Lagrangian."""
         end = 1 + problem.sizes.equalities
-        rho = jnp.where(outer.penalty > 0, outer.penalty, 1.0)
-        return outer.y - rho * values[1:end], jnp.maximum(0.0, outer.z - rho * values[end:])
+        c, d = values[1:end], values[end:]
+        return outer.y - outer.rho * c, jnp.maximum(0.0, outer.z - outer.rho * d)
 
     def step(
         self, problem: ConstrainedProblem, state: AugmentedState, evaluation: Any
@@ -271,9 +276,8 @@ class AugmentedLagrangian:
     def _violations(self, problem: ConstrainedProblem, state: AugmentedState) -> Array:
         """|c| and what d and the multipliers that go with it miss, (m + k,)."""
         end = 1 + problem.sizes.equalities
-        rho = jnp.where(state.outer.penalty > 0, state.outer.penalty, 1.0)
         values = state.here.values
-        slack = jnp.minimum(values[end:], state.outer.z / rho)
+        slack = jnp.minimum(values[end:], state.outer.z / state.outer.rho)
         return jnp.abs(jnp.concatenate([values[1:end], slack]))
 
     def _status(

@@ -90,7 +90,7 @@ def test_the_start_is_returned_where_the_search_has_left_it_for_worse():
         max_steps=30,
     )
     unit = found.params / units
-    values = [_objective(*row) for row in zip(unit, units * 0 + 1, *data[1:], strict=True)]
+    values = [_objective(*row) for row in zip(unit, np.ones_like(units), *data[1:], strict=True)]
     a, b, g, h = data[5:]
     short = np.abs(np.einsum("bij,bj->bi", a, unit) - b).max(1)
     short = np.maximum(short, (h - np.einsum("bij,bj->bi", g, unit)).max(1))
